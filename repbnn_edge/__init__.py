@@ -1,0 +1,57 @@
+"""repbnn-edge takes a Rep-BNN, or any binary neural network, from a paper to a phone.
+
+Everything here is imported when it is first used: ``import repbnn_edge`` itself loads no framework.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from repbnn_edge import errors
+from repbnn_edge.stack import prepare_environment
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "convert": "repbnn_edge.conversion",
+    "verify": "repbnn_edge.verification",
+    "transform": "repbnn_edge.reptran",
+    "rep_tran": "repbnn_edge.reptran",
+    "inspect_file": "repbnn_edge.inspection",
+    "list_models": "repbnn_edge.models",
+    "doctor": "repbnn_edge.diagnosis",
+}
+
+__all__ = [
+    "__version__",
+    "convert",
+    "doctor",
+    "errors",
+    "inspect_file",
+    "list_models",
+    "rep_tran",
+    "transform",
+    "verify",
+]
+
+prepare_environment()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+if TYPE_CHECKING:
+    from repbnn_edge.conversion import convert
+    from repbnn_edge.diagnosis import doctor
+    from repbnn_edge.inspection import inspect_file
+    from repbnn_edge.models import list_models
+    from repbnn_edge.reptran import rep_tran, transform
+    from repbnn_edge.verification import verify

@@ -1,0 +1,12 @@
+"""The list of commands, in the order in which `--help` shows them."""
+
+from __future__ import annotations
+
+import typer
+
+from repbnn_edge.cli import convert_command
+
+
+def commands(app: typer.Typer) -> None:
+    """Add every command to the app."""
+    app.command("convert")(convert_command.command)

@@ -1,0 +1,60 @@
+"""What a person sees: results on stdout, progress and warnings on stderr, and no bar where there is no terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+
+
+@dataclass
+class Verbosity:
+    """How much goes to stderr: -1 quiet, 0 normal, 1 verbose."""
+
+    level: int = 0
+
+
+verbosity = Verbosity()
+
+
+def out() -> Console:
+    """The console of results."""
+    return Console(file=sys.stdout, highlight=False)
+
+
+def err() -> Console:
+    """The console of progress and warnings."""
+    return Console(file=sys.stderr, highlight=False)
+
+
+def warn(message: str) -> None:
+    """Say something that the user should know and that stops nothing."""
+    if verbosity.level >= 0:
+        err().print(f"[yellow]warning:[/yellow] {_escape(message)}", soft_wrap=True)
+
+
+def note(message: str) -> None:
+    """Say a detail, with -v only."""
+    if verbosity.level >= 1:
+        err().print(f"[dim]{_escape(message)}[/dim]", soft_wrap=True)
+
+
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    """Show ``what`` with a spinner while it lasts; one plain line with -v where stderr is no terminal."""
+    console = err()
+    if verbosity.level < 0 or not console.is_terminal:
+        note(what)
+        yield
+        return
+    with console.status(_escape(what)):
+        yield
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,93 @@
+"""What the commands return: the objects behind ``--json``, field names as docs/json.md lists them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SourceKind = Literal["onnx", "keras", "savedmodel", "builtin", "python"]
+
+
+class Report(BaseModel):
+    """Base of all reports: immutable, and unknown fields are an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as plain JSON values."""
+        return self.model_dump(mode="json")
+
+
+class SourceReport(Report):
+    """Where a file came from."""
+
+    kind: SourceKind
+    name: str
+    sha256: str
+
+
+class CountPair(Report):
+    """A number of the binary part and of the full-precision part."""
+
+    binary: int
+    float: int
+
+
+class BinaryConvolutions(Report):
+    """Binary convolutions and dense layers in the source, and how many of them are LceBconv2d in the file."""
+
+    found: int
+    binary: int
+
+
+class LayerCheck(Report):
+    """One line of a verification: a binary layer (integers) or a stretch of float layers (relative error)."""
+
+    name: str
+    binary: bool
+    passed: bool
+    wrong_elements: int = 0
+    elements: int = 0
+    max_error: float = 0.0
+    detail: str = ""
+
+
+class VerificationReport(Report):
+    """Teacher-forced proof, layer by layer, and what happens end to end; see docs/verify.md."""
+
+    passed: bool
+    binary_layers: int
+    exact_binary_layers: int
+    max_float_error: float
+    flipped_bit_rate: float
+    top1_agreement: float
+    samples: int
+    sign_zeros: int
+    preprocessing_equal: bool = True
+    failures: list[str] = []
+    layers: list[LayerCheck] = []
+    notes: dict[str, Any] = {}
+
+
+class Seconds(Report):
+    """Wall time of the three parts of a conversion."""
+
+    load: float
+    convert: float
+    verify: float
+
+
+class ConvertReport(Report):
+    """The result of ``convert`` and of ``verify``."""
+
+    output: str
+    bytes: int
+    source: SourceReport
+    beta: int | None
+    binary_convolutions: BinaryConvolutions
+    macs: CountPair
+    parameters: CountPair
+    seconds: Seconds
+    verification: VerificationReport | None
+    warnings: list[str] = []

@@ -1,0 +1,60 @@
+"""The one place that imports tensorflow and larq, in the only order in which they work.
+
+larq and larq-compute-engine need Keras 2 (``tf_keras``), which TensorFlow picks only when
+``TF_USE_LEGACY_KERAS=1`` stands in the environment before it is first imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+from repbnn_edge.errors import UnsupportedError
+
+
+def prepare_environment() -> None:
+    """Ask TensorFlow for Keras 2 and for silence; has no effect on what is already imported."""
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def tensorflow() -> Any:
+    """Import tensorflow with Keras 2.
+
+    Raises:
+        UnsupportedError: Keras 3 was imported through tensorflow before, so larq cannot work.
+    """
+    prepare_environment()
+    tf = importlib.import_module("tensorflow")
+    if not str(tf.keras.__version__).startswith("2."):
+        raise UnsupportedError(
+            "Keras 3",
+            f"this process uses Keras {tf.keras.__version__}, and larq needs Keras 2",
+            "import repbnn_edge before tensorflow, or set TF_USE_LEGACY_KERAS=1",
+        )
+    return tf
+
+
+def larq() -> Any:
+    """Import larq, after tensorflow in its Keras 2 form."""
+    tensorflow()
+    return importlib.import_module("larq")
+
+
+def larq_compute_engine() -> Any:
+    """Import larq-compute-engine, the converter and reference interpreter.
+
+    Raises:
+        UnsupportedError: it has no wheel for this platform, or is not installed.
+    """
+    tensorflow()
+    try:
+        return importlib.import_module("larq_compute_engine")
+    except ImportError as error:
+        raise UnsupportedError(
+            "larq-compute-engine",
+            f"it cannot be imported on {sys.platform} {os.uname().machine if hasattr(os, 'uname') else ''} ({error})",
+            "convert on x86-64 Linux, macOS or Windows with Python 3.10 to 3.12; the file then runs anywhere",
+        ) from error

@@ -1,0 +1,5 @@
+"""Proof that a file is its source: teacher-forced, integer-exact for every binary layer."""
+
+from repbnn_edge.verification.reference import BinaryLayer, Reference
+
+__all__ = ["BinaryLayer", "Reference"]

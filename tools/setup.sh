@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Creates the virtual environment named by $1 and installs the project into it, pinned by constraints.txt.
+# uv when it is there (seconds), pip when it is not (minutes).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+venv=${1:-.venv}
+python=${PYTHON:-python3.11}
+command -v "$python" >/dev/null || python=python3
+"$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || {
+    echo "error: $python: it is not Python 3.10 to 3.12, install Python 3.11 or set PYTHON=/path/to/python3.11" >&2
+    exit 3
+}
+
+say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
+
+[ -x "$venv/bin/python" ] || { say "creating $venv ($("$python" --version))"; "$python" -m venv "$venv"; }
+
+if command -v uv >/dev/null; then
+    installer=(uv pip install --python "$venv/bin/python")
+    say "installing with uv (about 4 GB with PyTorch, a minute or two)"
+else
+    installer=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check)
+    say "installing with pip (about 4 GB with PyTorch, some minutes; uv would be faster)"
+fi
+"${installer[@]}" -c constraints.txt scikit-build-core "setuptools<81"
+"${installer[@]}" -c constraints.txt --no-build-isolation -e ".[dev,torch]"
+say "ready: $venv/bin/repbnn-edge --help"
