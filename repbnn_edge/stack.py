@@ -28,10 +28,10 @@ def tensorflow() -> Any:
     """
     prepare_environment()
     tf = importlib.import_module("tensorflow")
-    if not str(tf.keras.__version__).startswith("2."):
+    if not tf.keras.layers.Layer.__module__.startswith("tf_keras."):
         raise UnsupportedError(
             "Keras 3",
-            f"this process uses Keras {tf.keras.__version__}, and larq needs Keras 2",
+            "tensorflow was imported with it in this process, and larq needs Keras 2",
             "import repbnn_edge before tensorflow, or set TF_USE_LEGACY_KERAS=1",
         )
     return tf
