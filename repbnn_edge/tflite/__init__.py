@@ -1,1 +1,1 @@
-"""Being written."""
+"""TFLite files: the one door to their schema, what LCE writes into them, and what we change in them."""
