@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from repbnn_edge import errors
+from repbnn_edge import errors, registration
 from repbnn_edge.stack import prepare_environment
 
 __version__ = "0.1.0"
@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 prepare_environment()
+registration.install()
 
 
 def __getattr__(name: str) -> Any:
