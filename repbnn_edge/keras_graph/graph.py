@@ -58,8 +58,14 @@ class Node:
     def operation(self) -> str:
         """The layer's class, or TensorFlow's public name of a wrapped function (``math.multiply``)."""
         if self.is_operation:
-            return str(self.layer.symbol or getattr(self.layer.function, "__name__", "?"))
+            name = str(self.layer.symbol or getattr(self.layer.function, "__name__", "?"))
+            return name.removeprefix("compat.v1.")
         return str(type(self.layer).__name__)
+
+    @property
+    def is_first_call(self) -> bool:
+        """Whether no earlier node calls the same layer; its weights count once."""
+        return self.name == self.layer_name
 
     def map_arguments(self, tensors: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The call's positional and keyword arguments, with ``tensors`` where the node reads its inputs."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from repbnn_edge import stack
-from repbnn_edge.errors import UnsupportedError
+from repbnn_edge.errors import RepbnnError, UnsupportedError
 from repbnn_edge.keras_graph.graph import Node, Rewrite
 from repbnn_edge.keras_graph.walker import walk
 
@@ -56,8 +56,10 @@ def rebuild(
     return tf.keras.Model(structure, outputs, name=name or graph.name)
 
 
-def copy_layer(layer: Any, name: str | None = None, **changes: Any) -> Any:
+def copy_layer(layer: Any, name: str | None = None, *, kind: Any = None, **changes: Any) -> Any:
     """A fresh layer from the configuration of ``layer``, some of it changed; its weights start afresh.
+
+    ``kind`` is another class to make it of, one that takes the configuration too.
 
     Quantisers, regularisers and constraints that the configuration cannot hold (plain Python functions) are
     handed over as they are.
@@ -71,7 +73,9 @@ def copy_layer(layer: Any, name: str | None = None, **changes: Any) -> Any:
     try:
         config = layer.get_config()
         functions = {key: getattr(layer, key) for key in config if _is_plain_function(getattr(layer, key, None))}
-        return type(layer).from_config({**config, **functions, "name": name, **changes})
+        return (kind or type(layer)).from_config({**config, **functions, "name": name, **changes})
+    except RepbnnError:
+        raise
     except Exception as error:
         why = f"{type(error).__name__}: {error}".rstrip(".")
         raise UnsupportedError(
