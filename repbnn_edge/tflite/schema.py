@@ -183,7 +183,7 @@ def load(data: bytes, name: str = "the file") -> Model:
         raise BadInputError(name, "it is no TFLite flatbuffer (no TFL3 mark)", "name a .tflite file")
     schema = generated()
     try:
-        structure.check(data, _unions())
+        structure.check(data, "Model", structure.TFLITE, _unions())
         raw = schema.ModelT.InitFromPackedBuf(data)
         contents.check(raw)
     except structure.NewerSchemaError as error:

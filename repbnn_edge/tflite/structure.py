@@ -11,12 +11,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
+Slots = Mapping[int, str]
+"""Slot -> what it holds, for the slots of one table that hold offsets; see ``TFLITE``."""
+
 _MAX_TABLES = 200_000
 _SLACK = 1 << 20
 
 # table -> slot -> what the slot holds, for every slot that is an offset; all others are scalars inside the table.
 #   "string", "vector N" (elements of N bytes), "table T", "tables T", "union U" (its type stands in the slot before)
-_TABLES: dict[str, dict[int, str]] = {
+TFLITE: dict[str, dict[int, str]] = {
     "Model": {
         1: "tables OperatorCode",
         2: "tables SubGraph",
@@ -102,20 +105,21 @@ class NewerSchemaError(ValueError):
     """A union holds a kind that the schema in use does not know, so that rewriting the file would lose it."""
 
 
-def check(data: bytes, unions: Mapping[str, Mapping[int, str]], root: str = "Model") -> None:
-    """Walk the flatbuffer ``data`` whose root table is ``root``.
+def check(data: bytes, root: str, tables: Mapping[str, Slots], unions: Mapping[str, Mapping[int, str]]) -> None:
+    """Walk the flatbuffer ``data``.
 
     Args:
         data: the file.
+        root: the name of its root table.
+        tables: the slots of each table that hold offsets; slots that are left out are not followed.
         unions: for each union of the schema, the name of the table behind each type number.
-        root: a table of the TFLite schema.
 
     Raises:
         BrokenError: an offset, vector, string or table that leaves the file, or more of them than a file of this
             size can hold.
         NewerSchemaError: a type number that ``unions`` lacks.
     """
-    walk = _Walk(data, unions)
+    walk = _Walk(data, tables, unions)
     try:
         walk.table(walk.follow(0, root), root)
     except struct.error as error:
@@ -125,8 +129,9 @@ def check(data: bytes, unions: Mapping[str, Mapping[int, str]], root: str = "Mod
 class _Walk:
     """One walk over one file, with what it may still visit."""
 
-    def __init__(self, data: bytes, unions: Mapping[str, Mapping[int, str]]) -> None:
+    def __init__(self, data: bytes, tables: Mapping[str, Slots], unions: Mapping[str, Mapping[int, str]]) -> None:
         self._data = data
+        self._tables = tables
         self._unions = unions
         self._bytes_left = 2 * len(data) + _SLACK
         self._tables_left = _MAX_TABLES
@@ -137,7 +142,7 @@ class _Walk:
         self._tables_left -= 1
         if self._tables_left < 0:
             raise BrokenError(f"it has more than {_MAX_TABLES} tables")
-        for slot, what in _TABLES.get(kind, {}).items():
+        for slot, what in self._tables.get(kind, {}).items():
             if slot < len(slots) and slots[slot]:
                 self._field(position, slots, slot, what, kind)
 

@@ -45,12 +45,11 @@ def test_every_offset_field_of_the_schema_is_walked() -> None:
     readers = {name: _described(body) for name, body in _READER.findall(source)}
     assert len(readers) > 150
     for name, fields in readers.items():
-        walked = {slot: what.split(" ")[0] if "union" in what else what for slot, what in _tables(name).items()}
+        walked = {
+            slot: what.split(" ")[0] if "union" in what else what
+            for slot, what in structure.TFLITE.get(name, {}).items()
+        }
         assert walked == fields, name
-
-
-def _tables(name: str) -> dict[int, str]:
-    return structure._TABLES.get(name, {})
 
 
 def _model(tensors: int, name: bytes, tables: int | None = None) -> bytes:
