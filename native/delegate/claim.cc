@@ -1,0 +1,100 @@
+#include "delegate/claim.h"
+
+#include "base/text.h"
+#include "delegate/import.h"
+#include "delegate/version.h"
+
+namespace repbnn {
+namespace {
+
+// Operators that are cheap to run with a neighbour and so are taken at the ends of a partition too; the others only
+// where they stand between two binary layers.
+bool follows_neighbour(OpKind kind) {
+  switch (kind) {
+    case OpKind::kConcat:
+    case OpKind::kAdd:
+    case OpKind::kSub:
+    case OpKind::kMul:
+    case OpKind::kPrelu:
+    case OpKind::kRelu: return true;
+    default: return false;
+  }
+}
+
+bool is_binary(OpKind kind) {
+  return kind == OpKind::kQuantize || kind == OpKind::kDequantize || kind == OpKind::kBconv2d ||
+         kind == OpKind::kBMaxPool2d;
+}
+
+// For each operator, whether a binary one stands before (behind) it along operators that can be run.
+std::vector<bool> reach(const Graph& graph, bool forwards) {
+  const int count = static_cast<int>(graph.ops.size());
+  std::vector<bool> reached(count, false);
+  for (int k = 0; k < count; ++k) {
+    const int i = forwards ? k : count - 1 - k;
+    const Op& op = graph.ops[i];
+    bool found = is_binary(op.kind);
+    if (forwards) {
+      for (int t : op.inputs) found = found || (t >= 0 && graph.tensors[t].producer >= 0 && reached[graph.tensors[t].producer]);
+    } else {
+      for (int t : op.outputs) {
+        for (int consumer : graph.tensors[t].consumers) found = found || reached[consumer];
+      }
+    }
+    reached[i] = found;
+  }
+  return reached;
+}
+
+}  // namespace
+
+bool choose_nodes(TfLiteContext* context, std::vector<NodeClaim>* claims, std::string* error) {
+  TfLiteIntArray* plan = nullptr;
+  if (context->GetExecutionPlan(context, &plan) != kTfLiteOk || plan == nullptr || plan->size < 0) {
+    return *error = "the runtime gave no execution plan", false;
+  }
+  const std::vector<int> order(plan->data, plan->data + plan->size);
+  Graph graph;
+  Importer importer(context, &graph);
+  std::vector<int> claim_of_op;
+  for (int node_index : order) {
+    TfLiteNode* node = nullptr;
+    TfLiteRegistration* registration = nullptr;
+    if (context->GetNodeAndRegistration(context, node_index, &node, &registration) != kTfLiteOk || node == nullptr ||
+        registration == nullptr) {
+      return *error = format("the runtime has no node %d", node_index), false;
+    }
+    NodeClaim claim;
+    claim.node = node_index;
+    claim.op = op_name(*registration);
+    claim.lce = is_lce(*registration);
+    claim.reason = node->delegate != nullptr ? "another delegate has it" : importer.add(node_index, *node, *registration);
+    if (claim.reason.empty()) claim_of_op.push_back(static_cast<int>(claims->size()));
+    claims->push_back(std::move(claim));
+  }
+  connect(graph);
+  const std::vector<bool> before = reach(graph, true), behind = reach(graph, false);
+  for (size_t i = 0; i < graph.ops.size(); ++i) {
+    NodeClaim& claim = (*claims)[claim_of_op[i]];
+    const bool between = before[i] && behind[i];
+    claim.claimed = between || ((before[i] || behind[i]) && follows_neighbour(graph.ops[i].kind));
+    if (!claim.claimed) claim.reason = "it does not stand between binary layers";
+  }
+  return true;
+}
+
+std::string explain_json(const std::vector<NodeClaim>& claims, int partitions, const std::string& implementation,
+                         int threads) {
+  std::string nodes;
+  for (const NodeClaim& claim : claims) {
+    nodes += format("%s\n  {\"node\": %d, \"op\": %s, \"claimed\": %s, \"reason\": %s}", nodes.empty() ? "" : ",",
+                    claim.node, json_quote(claim.op).c_str(), claim.claimed ? "true" : "false",
+                    claim.claimed ? "null" : json_quote(claim.reason).c_str());
+  }
+  return format("{\"schema\": \"repbnn.explain/1\", \"version\": \"%s\", \"implementation\": %s, \"num_threads\": %d, "
+                "\"partitions\": %d, \"nodes\": [",
+                kVersion, json_quote(implementation).c_str(), threads, partitions) +
+         nodes + "\n]}\n";
+}
+
+}  // namespace repbnn

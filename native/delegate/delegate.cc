@@ -1,0 +1,166 @@
+#include "delegate/delegate.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "base/text.h"
+#include "delegate/claim.h"
+#include "delegate/guard.h"
+#include "delegate/kernel.h"
+#include "delegate/version.h"
+
+namespace repbnn {
+namespace {
+
+constexpr Isa kIsas[] = {Isa::kScalar, Isa::kNeon, Isa::kAvx2, Isa::kAvx512Vpopcntdq};
+
+class Lock {
+ public:
+  explicit Lock(pthread_mutex_t* mutex) : mutex_(mutex) { pthread_mutex_lock(mutex_); }
+  ~Lock() { pthread_mutex_unlock(mutex_); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  pthread_mutex_t* mutex_;
+};
+
+bool write_file(const std::string& path, const std::string& text, std::string* error) {
+  std::FILE* file = std::fopen(path.c_str(), "wb");
+  const bool written = file != nullptr && std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  const int code = errno;
+  const bool closed = file != nullptr && std::fclose(file) == 0;
+  if (written && closed) return true;
+  *error = format("%s: it cannot be written (%s)", path.c_str(), std::strerror(code));
+  return false;
+}
+
+bool choose_isa(const std::string& name, Isa* isa, std::string* error) {
+  std::vector<std::string> usable = {"auto"};
+  for (Isa candidate : kIsas) {
+    if (isa_built(candidate) && cpu_supports(candidate)) usable.push_back(isa_name(candidate));
+  }
+  if (!isa_from_name(name.c_str(), isa)) {
+    *error = format("option implementation: '%s' does not exist, this machine runs %s", name.c_str(), join(usable).c_str());
+    return false;
+  }
+  if (isa_built(*isa) && cpu_supports(*isa)) return true;
+  *error = format("option implementation: '%s' is not %s, this machine runs %s", name.c_str(),
+                  isa_built(*isa) ? "supported by this processor" : "in this build", join(usable).c_str());
+  return false;
+}
+
+// What can be checked of a running context before anything of it is used.
+std::string check_context(const TfLiteContext* context) {
+  if (context == nullptr) return "the runtime's context is null";
+  if (context->GetExecutionPlan == nullptr || context->GetNodeAndRegistration == nullptr ||
+      context->ReplaceNodeSubsetsWithDelegateKernels == nullptr || context->ResizeTensor == nullptr ||
+      context->ReportError == nullptr) {
+    return "the runtime's context lacks a function";
+  }
+  if (context->tensors_size > 0 && context->tensors == nullptr) return "the runtime's tensors are not accessible";
+  if (context->tensors_size > (1u << 24)) return "the runtime's context is laid out in another way";
+  return "";
+}
+
+}  // namespace
+
+void report(TfLiteContext* context, const std::string& text) { context->ReportError(context, "repbnn: %s", text.c_str()); }
+
+Delegate::Delegate(const Options& options, Isa isa) : options_(options), isa_(isa) {
+  handle_.Prepare = prepare;
+  // Without it the runtime prepares LCE's operators, which it does not know, before it asks us.
+  handle_.flags = kTfLiteDelegateFlagsAllowDynamicTensors;
+  pthread_mutex_init(&mutex_, nullptr);
+}
+
+Delegate::~Delegate() { pthread_mutex_destroy(&mutex_); }
+
+TfLiteDelegate* Delegate::create(const Options& options, std::string* error) {
+  Isa isa;
+  if (!choose_isa(options.implementation, &isa, error)) return nullptr;
+  std::unique_ptr<std::shared_ptr<Delegate>> owner(new std::shared_ptr<Delegate>(new Delegate(options, isa)));
+  TfLiteDelegate* handle = &(*owner)->handle_;
+  handle->data_ = owner.release();
+  return handle;
+}
+
+std::shared_ptr<Delegate> Delegate::of(TfLiteDelegate* delegate) {
+  return *static_cast<std::shared_ptr<Delegate>*>(delegate->data_);
+}
+
+void Delegate::destroy(TfLiteDelegate* delegate) { delete static_cast<std::shared_ptr<Delegate>*>(delegate->data_); }
+
+int Delegate::threads_for(const TfLiteContext* context) const {
+  if (options_.num_threads > 0) return options_.num_threads;
+  return context->recommended_num_threads > 0 ? context->recommended_num_threads : 1;
+}
+
+std::shared_ptr<ThreadPool> Delegate::pool_for(TfLiteContext* context) {
+  const Lock lock(&mutex_);
+  for (auto& [owner, pool] : pools_) {
+    if (owner != context) continue;
+    std::shared_ptr<ThreadPool> alive = pool.lock();
+    if (alive == nullptr) pool = alive = std::make_shared<ThreadPool>(threads_for(context));
+    return alive;
+  }
+  auto pool = std::make_shared<ThreadPool>(threads_for(context));
+  pools_.emplace_back(context, pool);
+  return pool;
+}
+
+void Delegate::report_profile(const std::string& steps) {
+  const Lock lock(&mutex_);
+  profiles_.push_back(steps);
+  std::string error;
+  const std::string text = format("{\"schema\": \"repbnn.profile/1\", \"version\": \"%s\", \"partitions\": [", kVersion) +
+                           join(profiles_) + "]}\n";
+  if (!write_file(options_.profiling, text, &error)) log_line(LogLevel::kError, options_.log_level, error);
+}
+
+TfLiteStatus Delegate::prepare(TfLiteContext* context, TfLiteDelegate* delegate) {
+  return guarded(kTfLiteError, [&] {
+    const std::shared_ptr<Delegate> self = of(delegate);
+    const std::string why = check_context(context);
+    if (!why.empty()) {
+      log_line(LogLevel::kError, self->options_.log_level, why + ", use a runtime of TFLite 2.14 to LiteRT 2.x");
+      return kTfLiteError;
+    }
+    return self->claim_nodes(context);
+  });
+}
+
+TfLiteStatus Delegate::claim_nodes(TfLiteContext* context) {
+  std::vector<NodeClaim> claims;
+  std::string error;
+  if (!choose_nodes(context, &claims, &error)) return report(context, error), kTfLiteError;
+
+  std::vector<int> nodes = {0};  // laid out as a TfLiteIntArray: its size, then the nodes
+  for (const NodeClaim& claim : claims) {
+    if (claim.claimed) nodes.push_back(claim.node);
+    if (claim.claimed || !claim.lce) continue;
+    const std::string text = format("%s (node %d) is not taken: %s", claim.op.c_str(), claim.node, claim.reason.c_str());
+    if (options_.require_all) return report(context, text), kTfLiteError;
+    log_line(LogLevel::kWarning, options_.log_level, text);
+  }
+  nodes[0] = static_cast<int>(nodes.size()) - 1;
+  partitions_ = 0;
+  if (nodes[0] > 0) {
+    const auto* array = reinterpret_cast<const TfLiteIntArray*>(nodes.data());
+    const TfLiteStatus status =
+        context->ReplaceNodeSubsetsWithDelegateKernels(context, kernel_registration(), array, &handle_);
+    if (status != kTfLiteOk) return status;
+  }
+  const int threads = threads_for(context);
+  log_line(LogLevel::kInfo, options_.log_level,
+           format("%s: %d/%zu nodes, %d partition%s, %s, %d thread%s", kVersion, nodes[0], claims.size(), partitions_,
+                  partitions_ == 1 ? "" : "s", isa_name(isa_), threads, threads == 1 ? "" : "s"));
+  if (!options_.explain.empty() &&
+      !write_file(options_.explain, explain_json(claims, partitions_, isa_name(isa_), threads), &error)) {
+    return report(context, "option explain: " + error), kTfLiteError;
+  }
+  return kTfLiteOk;
+}
+
+}  // namespace repbnn
