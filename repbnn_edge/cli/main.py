@@ -87,11 +87,12 @@ def _take_switches(arguments: list[str]) -> tuple[list[str], set[str]]:
 def _report(problem: BaseException, *, as_json: bool) -> int:
     if isinstance(problem, SystemExit):
         return problem.code if isinstance(problem.code, int) else 1
-    if isinstance(problem, typer.Exit):
-        return problem.exit_code
-    if isinstance(problem, KeyboardInterrupt | typer.Abort):
+    stopped = isinstance(problem, KeyboardInterrupt | typer.Abort)
+    if stopped or (isinstance(problem, typer.Exit) and problem.exit_code == 130):  # Typer turns Ctrl-C into 130
         print("error: interrupted: Ctrl-C was pressed, run it again to finish", file=sys.stderr)
         return 130
+    if isinstance(problem, typer.Exit):
+        return problem.exit_code
     if isinstance(problem, BrokenPipeError):
         _silence_stdout()
         return 0

@@ -1,0 +1,68 @@
+"""CIFAR-10 from ``train.npz`` and ``test.npz``: decoded once, kept on the device, augmented there."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+MEAN = (125.3, 123.0, 113.9)
+STD = (63.0, 62.1, 66.7)
+"""Of CIFAR-10's training pixels, 0..255; the exported network's file carries them."""
+
+
+@dataclass
+class Images:
+    """A data set on a device: uint8 pixels (N, 3, 32, 32) and int64 labels (N)."""
+
+    pixels: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def load(path: Path, device: torch.device, limit: int | None = None) -> Images:
+    """Decode an npz of ``jpeg`` bytes, ``offsets`` and ``labels``.
+
+    Raises:
+        ValueError: the file has other arrays, or an image is not 32 x 32.
+    """
+    with np.load(path, allow_pickle=False) as file:
+        if not {"jpeg", "offsets", "labels"} <= set(file.files):
+            raise ValueError(f"{path} has no arrays jpeg, offsets and labels")
+        data, offsets, labels = file["jpeg"].tobytes(), file["offsets"], file["labels"]
+    count = len(labels) if limit is None else min(limit, len(labels))
+    pixels = np.empty((count, 32, 32, 3), np.uint8)
+    for index in range(count):
+        with Image.open(io.BytesIO(data[offsets[index] : offsets[index + 1]])) as image:
+            pixels[index] = np.asarray(image.convert("RGB"))
+    channels_first = torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy())
+    return Images(channels_first.to(device), torch.from_numpy(labels[:count].astype(np.int64)).to(device))
+
+
+def standardise(pixels: Tensor) -> Tensor:
+    """uint8 pixels to float32 of mean 0 and deviation 1 per channel."""
+    mean = torch.tensor(MEAN, device=pixels.device).view(1, 3, 1, 1)
+    std = torch.tensor(STD, device=pixels.device).view(1, 3, 1, 1)
+    return (pixels.float() - mean) / std
+
+
+def augment(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Random crop out of 4 pixels of padding and random flip, for the whole batch at once, on its device."""
+    count, _, height, width = pixels.shape
+    device = pixels.device
+    padded = torch.nn.functional.pad(pixels, (4, 4, 4, 4))
+    draws = torch.rand((3, count), generator=generator).to(device)
+    top, left = (draws[0] * 9).long(), (draws[1] * 9).long()
+    flip = draws[2] < 0.5
+    columns = torch.arange(width, device=device).expand(count, width)
+    columns = torch.where(flip[:, None], width - 1 - columns, columns) + left[:, None]
+    rows = torch.arange(height, device=device).expand(count, height) + top[:, None]
+    index = torch.arange(count, device=device)[:, None, None]
+    return padded.permute(0, 2, 3, 1)[index, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
