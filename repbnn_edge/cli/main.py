@@ -69,6 +69,8 @@ def run(arguments: list[str]) -> int:
         command = typer.main.get_command(app)
         default_map = {} if "_REPBNN_EDGE_COMPLETE" in os.environ else load_config()
         code = command.main(args=arguments, prog_name="repbnn-edge", standalone_mode=False, default_map=default_map)
+        if code == 130:  # Typer turns Ctrl-C into this
+            raise KeyboardInterrupt
         return int(code) if isinstance(code, int) else 0
     except BaseException as problem:
         if "--debug" in switches and not isinstance(problem, SystemExit | typer.Exit):
@@ -87,8 +89,7 @@ def _take_switches(arguments: list[str]) -> tuple[list[str], set[str]]:
 def _report(problem: BaseException, *, as_json: bool) -> int:
     if isinstance(problem, SystemExit):
         return problem.code if isinstance(problem.code, int) else 1
-    stopped = isinstance(problem, KeyboardInterrupt | typer.Abort)
-    if stopped or (isinstance(problem, typer.Exit) and problem.exit_code == 130):  # Typer turns Ctrl-C into 130
+    if isinstance(problem, KeyboardInterrupt | typer.Abort):
         print("error: interrupted: Ctrl-C was pressed, run it again to finish", file=sys.stderr)
         return 130
     if isinstance(problem, typer.Exit):
