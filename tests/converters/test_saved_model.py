@@ -74,7 +74,7 @@ def test_every_binary_layer_is_recovered(network: tuple[Path, Any]) -> None:
         (3, 3, 32, 32),
         (3, 3, 32, 32),
         (3, 3, 32, 64),
-        (1, 1, 576, 10),
+        (1, 1, 1024, 10),
     ]
     assert layers[0].pad_value == 1
     assert layers[1].dilations == (2, 2)

@@ -84,7 +84,9 @@ class FrozenGraph:
                 constant.add(node.name)
         wanted = [node for node in self.nodes if node.name in constant]
         tensors = [tensor for node in wanted for tensor in self._op(node).outputs]
-        values = [v.numpy() for v in self.function.prune([], tensors)()] if tensors else []
+        # Constants can hang on the input by control edges alone, so they are read off a run on zeros.
+        zeros = stack.tensorflow().zeros(self.input_shape)
+        values = [np.asarray(v) for v in self.function.prune(self.function.inputs, tensors)(zeros)] if tensors else []
         folded, position = {}, 0
         for node in wanted:
             count = len(self._op(node).outputs)
