@@ -1,0 +1,47 @@
+"""Recognise, rewrite, convert, and look whether every binary layer is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from repbnn_edge.lowering import lce
+from repbnn_edge.lowering.counting import check_binary
+from repbnn_edge.lowering.freezing import freeze
+from repbnn_edge.lowering.passes import run_passes
+from repbnn_edge.lowering.recognition import recognise
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A converted network.
+
+    Attributes:
+        data: the flatbuffer.
+        binary_layers: binary layers of the source, every one an LceBconv2d.
+    """
+
+    data: bytes
+    binary_layers: int
+
+
+def lower_model(model: Any) -> Lowered:
+    """Convert a Keras model (or ``keras_graph.Graph``), which stays as it is.
+
+    Raises:
+        BadInputError: NaN or infinity in its weights.
+        UnsupportedError: a layer that would not become binary, or that LCE cannot convert; by name.
+    """
+    plan = run_passes(recognise(model))
+    data = lce.convert_graph(freeze(plan))
+    return Lowered(data=data, binary_layers=check_binary(plan, data))
+
+
+def lower_saved_model(folder: Path) -> bytes:
+    """Convert a SavedModel folder whose graph passed the allow-list.
+
+    Raises:
+        UnsupportedError: LCE cannot convert it.
+    """
+    return lce.convert_saved_model(folder)
