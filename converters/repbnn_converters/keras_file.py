@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from repbnn_converters.hdf5 import check_hdf5, first_line
 from repbnn_converters.keras_allow_list import QUANTIZERS, check_config
 from repbnn_converters.keras_source import source_of
 from repbnn_edge import stack
@@ -71,7 +72,7 @@ def _load_copy(data: bytes, suffix: str, where: str) -> Any:
             raise
         except Exception as error:
             raise BadInputError(
-                where, f"Keras cannot load it ({_first_line(error)})", "convert from the code: file.py:function"
+                where, f"Keras cannot load it ({first_line(error)})", "convert from the code: file.py:function"
             ) from error
 
 
@@ -92,7 +93,7 @@ def _checked_archive(data: bytes, where: str, ours: set[str]) -> bytes:
                 raise BadInputError(where, "its configuration is larger than 64 MiB", "save it again")
             contents = {name: archive.read(name) for name in members}
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise BadInputError(where, f"it is a broken archive ({_first_line(error)})", "save it again") from error
+        raise BadInputError(where, f"it is a broken archive ({first_line(error)})", "save it again") from error
     metadata = _parse(contents.get("metadata.json", b"{}"), where)
     if str(metadata.get("keras_version", "2")).startswith("3"):
         raise keras_3(where)
@@ -100,7 +101,7 @@ def _checked_archive(data: bytes, where: str, ours: set[str]) -> bytes:
     check_config(config, where, ours=ours)
     if "model.weights.h5" not in contents:
         raise BadInputError(where, "it holds no weights", "save it with model.save('model.keras')")
-    _check_hdf5(contents["model.weights.h5"], where)
+    check_hdf5(contents["model.weights.h5"], where)
     contents["config.json"] = json.dumps(_with_named_quantizers(config)).encode()
     copy = io.BytesIO()
     with zipfile.ZipFile(copy, "w") as archive:
@@ -110,14 +111,14 @@ def _checked_archive(data: bytes, where: str, ours: set[str]) -> bytes:
 
 
 def _checked_h5(data: bytes, where: str, ours: set[str]) -> bytes:
-    _check_hdf5(data, where)
+    check_hdf5(data, where)
     import h5py
 
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
             raw, version = file.attrs.get("model_config"), str(file.attrs.get("keras_version", "2"))
     except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
-        raise BadInputError(where, f"it is a broken HDF5 file ({_first_line(error)})", "save it again") from error
+        raise BadInputError(where, f"it is a broken HDF5 file ({first_line(error)})", "save it again") from error
     if raw is None:
         raise BadInputError(
             where, "it holds weights but no network", "name the network as SOURCE and this file with --weights"
@@ -140,30 +141,6 @@ def keras_3(where: str) -> BadInputError:
     )
 
 
-def _check_hdf5(data: bytes, where: str) -> None:
-    """Refuse HDF5 files that reach outside themselves: external links, external storage, virtual datasets."""
-    import h5py
-
-    def visit(group: Any, depth: int) -> None:
-        if depth > 64:
-            raise BadInputError(where, "its HDF5 groups are nested too deep", "save it again")
-        for name in group:
-            link = group.get(name, getlink=True)
-            if not isinstance(link, h5py.HardLink):
-                raise BadInputError(where, f"the HDF5 link {name!r} points elsewhere", "save it again")
-            item = group[name]
-            if isinstance(item, h5py.Group):
-                visit(item, depth + 1)
-            elif isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
-                raise BadInputError(where, f"the HDF5 dataset {name!r} lies in another file", "save it again")
-
-    try:
-        with h5py.File(io.BytesIO(data), "r") as file:
-            visit(file, 0)
-    except (OSError, KeyError, RuntimeError, ValueError) as error:
-        raise BadInputError(where, f"it is a broken HDF5 file ({_first_line(error)})", "save it again") from error
-
-
 def _with_named_quantizers(value: Any) -> Any:
     """Write quantiser functions by their name, which larq looks up in its own list: ``.keras`` cannot restore them."""
     if isinstance(value, dict):
@@ -180,8 +157,3 @@ def _parse(raw: bytes, where: str) -> Any:
         return json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise BadInputError(where, "its configuration is no JSON", "save it again") from error
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0][:200] if lines else type(error).__name__

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
+from repbnn_converters.hdf5 import check_hdf5, first_line
 from repbnn_edge import stack
 from repbnn_edge.conversion.source import LoadedSource, LoadOptions, Preprocessing
 from repbnn_edge.errors import BadInputError, UnsupportedError, UsageError
-from repbnn_edge.files import check_input_file
+from repbnn_edge.files import read_input
 from repbnn_edge.reports import SourceKind
 
 _MAX_INPUT = 10**8
@@ -123,12 +125,21 @@ def _rebuilt(model: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _load_weights(model: Any, path: Path) -> None:
-    check_input_file(path)
-    if path.suffix in {".pth", ".pt", ".pkl", ".ckpt"}:
-        raise BadInputError(str(path), "it is a pickle, which can execute code", "give .weights.h5 or .safetensors")
-    from repbnn_edge.models.weights import load_weights
-
-    load_weights(model, path)
+    data = read_input(path)
+    if not data.startswith(b"\x89HDF\r\n\x1a\n"):
+        raise BadInputError(str(path), "it is no Keras weights file", "save it with model.save_weights('x.weights.h5')")
+    check_hdf5(data, str(path))
+    with tempfile.TemporaryDirectory(prefix="repbnn-") as folder:
+        copy = Path(folder) / ("copy.weights.h5" if path.name.endswith(".weights.h5") else "copy.h5")
+        copy.write_bytes(data)
+        try:
+            model.load_weights(str(copy))
+        except (ValueError, KeyError, OSError, TypeError, RuntimeError) as error:
+            raise BadInputError(
+                str(path),
+                f"its weights do not fit this network ({first_line(error)})",
+                "give the weights of this network",
+            ) from error
 
 
 def _text(shape: tuple[Any, ...]) -> str:

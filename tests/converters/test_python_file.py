@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from repbnn_converters.python_file import FrontEnd
 
@@ -99,3 +100,21 @@ def test_a_file_without_a_function_says_what_is_missing(code: str) -> None:
 def test_beta_belongs_to_transform(code: str) -> None:
     with pytest.raises(UsageError, match="transform"):
         FrontEnd().load(f"{code}:build", LoadOptions(beta=2))
+
+
+def test_weights_come_from_a_keras_weights_file_of_the_same_network(code: str, tmp_path: Path) -> None:
+    model = FrontEnd().load(f"{code}:build", LoadOptions()).network
+    path = tmp_path / "trained.weights.h5"
+    model.set_weights([weights + 1 for weights in model.get_weights()])
+    model.save_weights(path)
+    loaded = FrontEnd().load(f"{code}:build", LoadOptions(weights=path)).network
+    for expected, got in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(got, expected)
+    with pytest.raises(BadInputError, match="do not fit"):
+        FrontEnd().load(f"{code}:open_shape", LoadOptions(weights=path, input_shape=(1, 8, 8, 3)))
+
+
+def test_a_pickle_is_never_read_as_weights(code: str, tmp_path: Path) -> None:
+    (tmp_path / "model.pth").write_bytes(b"PK\x03\x04 not weights")
+    with pytest.raises(BadInputError, match="no Keras weights file"):
+        FrontEnd().load(f"{code}:build", LoadOptions(weights=tmp_path / "model.pth"))
