@@ -6,8 +6,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+if TYPE_CHECKING:  # rich takes a twentieth of a second, which `--help` and `--json` need not wait for
+    from rich.console import Console
 
 
 @dataclass
@@ -22,11 +24,15 @@ verbosity = Verbosity()
 
 def out() -> Console:
     """The console of results."""
+    from rich.console import Console
+
     return Console(file=sys.stdout, highlight=False)
 
 
 def err() -> Console:
     """The console of progress and warnings."""
+    from rich.console import Console
+
     return Console(file=sys.stderr, highlight=False)
 
 

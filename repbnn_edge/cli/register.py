@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from repbnn_edge.cli import convert_command
+from repbnn_edge.cli import convert_command, models_command, inspect_command
 
 
 def commands(app: typer.Typer) -> None:
     """Add every command to the app."""
     app.command("convert")(convert_command.command)
+    app.command("inspect")(inspect_command.command)
+    app.command("models", epilog=models_command.EPILOG)(models_command.command)

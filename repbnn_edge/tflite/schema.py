@@ -56,6 +56,7 @@ class Operator:
     Attributes:
         index: its place in the execution order.
         op: the schema's word (``CONV_2D``), or the custom code (``LceBconv2d``).
+        custom: whether it is none of the schema's own.
         inputs: tensor indices, -1 for one that is left out.
         outputs: tensor indices.
         options: the schema's options object (``strideH``, ``padding``, ...), None for a custom operator.
@@ -64,6 +65,7 @@ class Operator:
 
     index: int
     op: str
+    custom: bool
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Any
@@ -108,6 +110,7 @@ class Model:
             Operator(
                 index=index,
                 op=names[operator.opcodeIndex],
+                custom=_number(self.raw.operatorCodes[operator.opcodeIndex]) == _CUSTOM,
                 inputs=_ints(operator.inputs),
                 outputs=_ints(operator.outputs),
                 options=operator.builtinOptions or operator.builtinOptions2,
@@ -253,9 +256,13 @@ def _members(enumeration: Any) -> list[tuple[str, int]]:
     return [(name, code) for name, code in vars(enumeration).items() if isinstance(code, int)]
 
 
-def _operator_name(code: Any) -> str:
+def _number(code: Any) -> int:
     # Files from before the 128th operator have the old field only; new ones write its maximum, 127, there.
-    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
+
+
+def _operator_name(code: Any) -> str:
+    number = _number(code)
     if number == _CUSTOM:
         return _text(code.customCode) or "CUSTOM"
     return _builtin_names().get(number, f"BUILTIN_{number}")
