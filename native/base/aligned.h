@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "base/inline.h"
+
 namespace repbnn {
 
 constexpr size_t kCacheLine = 64;
@@ -27,8 +29,8 @@ class AlignedBuffer {
   AlignedBuffer& operator=(const AlignedBuffer&) = delete;
   ~AlignedBuffer();
 
-  T* data() { return data_; }
-  const T* data() const { return data_; }
+  REPBNN_INLINE T* data() { return data_; }
+  REPBNN_INLINE const T* data() const { return data_; }
   size_t size() const { return count_; }
   T& operator[](size_t index) { return data_[index]; }
   const T& operator[](size_t index) const { return data_[index]; }

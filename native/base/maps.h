@@ -5,12 +5,19 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/inline.h"
+
 namespace repbnn {
 
 constexpr int kWordBits = 32;
 
 // Words that hold `channels` signs. Bit i of word w is channel 32 w + i; 1 means -1. Bits past the last channel are 0.
 constexpr int words_of(int channels) { return (channels + kWordBits - 1) / kWordBits; }
+
+// Rows may be negative (the border), so a ring's mask is applied to the 32-bit number and the sign is kept.
+REPBNN_INLINE ptrdiff_t masked_row(int row, uint32_t mask) {
+  return static_cast<int32_t>(static_cast<uint32_t>(row) & mask);
+}
 
 // A float map. Pixel (y, x), channel c lies at
 //   data + ((y - y_base) & row_mask) * row_pitch + (x - x_base) * pixel_stride + (modulo ? c % modulo : c)
@@ -27,9 +34,8 @@ struct FloatMap {
   uint32_t row_mask = ~0u;
   int modulo = 0;  // 0: none. Must be a multiple of 16 to be fast; any value is right.
 
-  float* at(int y, int x) const {
-    return data + static_cast<ptrdiff_t>(static_cast<uint32_t>(y - y_base) & row_mask) * row_pitch +
-           static_cast<ptrdiff_t>(x - x_base) * pixel_stride;
+  REPBNN_INLINE float* at(int y, int x) const {
+    return data + masked_row(y - y_base, row_mask) * row_pitch + static_cast<ptrdiff_t>(x - x_base) * pixel_stride;
   }
 };
 
@@ -47,9 +53,8 @@ struct BitMap {
   int x_base = 0;
   uint32_t row_mask = ~0u;
 
-  uint32_t* at(int y, int x) const {
-    return data + static_cast<ptrdiff_t>(static_cast<uint32_t>(y - y_base) & row_mask) * row_pitch +
-           static_cast<ptrdiff_t>(x - x_base) * pixel_stride;
+  REPBNN_INLINE uint32_t* at(int y, int x) const {
+    return data + masked_row(y - y_base, row_mask) * row_pitch + static_cast<ptrdiff_t>(x - x_base) * pixel_stride;
   }
 };
 
@@ -61,7 +66,7 @@ struct Int8Map {
   int y_base = 0;
   int x_base = 0;
 
-  int8_t* at(int y, int x) const {
+  REPBNN_INLINE int8_t* at(int y, int x) const {
     return data + static_cast<ptrdiff_t>(y - y_base) * row_pitch + static_cast<ptrdiff_t>(x - x_base) * pixel_stride;
   }
 };

@@ -87,19 +87,20 @@ class PackedProgram {
 
   // False for more than kMaxSteps steps, a map index out of range, copies that do not divide channels.
   bool valid() const { return valid_; }
-  int copies() const { return copies_; }
-  int lanes_total() const { return lanes_total_; }
+  REPBNN_INLINE int copies() const { return copies_; }
+  REPBNN_INLINE int lanes_total() const { return lanes_total_; }
   int channels() const { return copies_ * lanes_total_; }
+  size_t packed_bytes() const { return vectors_.size() * sizeof(float); }
 
   struct Op {
     StepKind kind;
     uint8_t map;
     float lo, hi;
   };
-  const Op* ops() const { return ops_; }
-  int op_count() const { return op_count_; }
+  REPBNN_INLINE const Op* ops() const { return ops_; }
+  REPBNN_INLINE int op_count() const { return op_count_; }
   // The vectors of lanes [16 * group, ..) of copy `copy`: 16 floats a vector, in the order the steps use them.
-  const float* vectors(int group, int copy) const {
+  REPBNN_INLINE const float* vectors(int group, int copy) const {
     return vectors_.data() + (static_cast<size_t>(group) * copies_ + copy) * vector_count_ * kLanes;
   }
 

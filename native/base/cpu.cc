@@ -1,0 +1,92 @@
+#include "base/cpu.h"
+
+#include <cstdint>
+#include <cstring>
+#include <initializer_list>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace repbnn {
+namespace {
+
+struct Name {
+  Isa isa;
+  const char* name;
+};
+constexpr Name kNames[] = {{Isa::kScalar, "scalar"},
+                           {Isa::kNeon, "neon"},
+                           {Isa::kAvx2, "avx2"},
+                           {Isa::kAvx512Vpopcntdq, "avx512_vpopcntdq"}};
+
+#if defined(__x86_64__)
+uint64_t enabled_register_state() {
+  unsigned eax, ebx, ecx, edx;
+  if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & bit_OSXSAVE)) return 0;
+  unsigned low, high;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (static_cast<uint64_t>(high) << 32) | low;
+}
+
+bool detect(Isa isa) {
+  constexpr uint64_t kYmm = 0x6, kZmm = 0xe6;
+  const uint64_t state = enabled_register_state();
+  unsigned eax, ebx, ecx, edx;
+  if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return false;
+  if (isa == Isa::kAvx2) return (state & kYmm) == kYmm && (ebx & bit_AVX2);
+  if (isa == Isa::kAvx512Vpopcntdq) {
+    const unsigned wanted = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
+    return (state & kZmm) == kZmm && (ebx & wanted) == wanted && (ecx & bit_AVX512VPOPCNTDQ);
+  }
+  return false;
+}
+#elif defined(__aarch64__)
+bool detect(Isa isa) { return isa == Isa::kNeon; }  // part of every armv8-a
+#else
+bool detect(Isa) { return false; }
+#endif
+
+}  // namespace
+
+const char* isa_name(Isa isa) {
+  for (const Name& entry : kNames) {
+    if (entry.isa == isa) return entry.name;
+  }
+  return "unknown";
+}
+
+bool cpu_supports(Isa isa) { return isa == Isa::kScalar || detect(isa); }
+
+Isa best_isa() {
+  for (Isa isa : {Isa::kAvx512Vpopcntdq, Isa::kAvx2, Isa::kNeon}) {
+    if (isa_built(isa) && cpu_supports(isa)) return isa;
+  }
+  return Isa::kScalar;
+}
+
+bool isa_from_name(const char* name, Isa* isa) {
+  if (std::strcmp(name, "auto") == 0) {
+    *isa = best_isa();
+    return true;
+  }
+  for (const Name& entry : kNames) {
+    if (std::strcmp(name, entry.name) == 0) {
+      *isa = entry.isa;
+      return true;
+    }
+  }
+  return false;
+}
+
+bool isa_built(Isa isa) {
+#if defined(__x86_64__)
+  return isa != Isa::kNeon;
+#elif defined(__aarch64__)
+  return isa == Isa::kScalar || isa == Isa::kNeon;
+#else
+  return isa == Isa::kScalar;
+#endif
+}
+
+}  // namespace repbnn

@@ -1,0 +1,161 @@
+// Bconv2d::run: filter blocks outside, pixels inside; counts, back-transform, border correction, epilogue.
+#include "kernels/bconv2d/bconv2d.h"
+
+#include <algorithm>
+
+#include "kernels/bconv2d/kernel.h"
+
+namespace repbnn {
+namespace {
+
+size_t round_to_line(size_t bytes) { return (bytes + kCacheLine - 1) / kCacheLine * kCacheLine; }
+
+}  // namespace
+
+// One call in progress.
+class Bconv2dRun {
+ public:
+  Bconv2dRun(const Bconv2d& conv, const Bconv2d::Call& call)
+      : conv_(conv),
+        call_(call),
+        kernel_(*conv.kernel_),
+        functions_(isa_functions(kernel_.isa)),
+        pointwise_(pointwise_tile(kernel_.isa)),
+        counts_(static_cast<int32_t*>(call.scratch)) {}
+
+  void run() {
+    const int lanes = kernel_.lanes, filters = conv_.geometry_.filters;
+    const int end = call_.filter_end < 0 ? filters : std::min(call_.filter_end, filters);
+    if (kernel_.derived > 0) derive_rows();
+    for (int first = call_.filter_begin; first < end; first += lanes) {
+      for (int y = call_.y0; y < call_.y1; ++y) run_row(first, std::min(first + lanes, end), y);
+    }
+  }
+
+ private:
+  // The derived maps of every input row that the call reads, in scratch, from its first tap's column on.
+  void derive_rows() {
+    const Bconv2dGeometry& g = conv_.geometry_;
+    first_row_ = call_.y0 * g.stride_height - g.pad_top;
+    const int rows = (call_.y1 - 1 - call_.y0) * g.stride_height + (g.kernel_height - 1) * g.dilation_height + 1;
+    const size_t count = conv_.derived_words(call_.x1 - call_.x0);
+    derived_pitch_ = static_cast<ptrdiff_t>(round_to_line(count * sizeof(uint32_t)) / sizeof(uint32_t));
+    derived_[0] = reinterpret_cast<uint32_t*>(counts_) + conv_.counts_words();
+    derived_[1] = derived_[0] + derived_pitch_ * rows;
+    const ptrdiff_t step = g.dilation_width * call_.input.pixel_stride;
+    for (int row = 0; row < rows; ++row) {
+      if (!row_is_read(row)) continue;
+      const uint32_t* in = call_.input.at(first_row_ + row, call_.x0 * g.stride_width - g.pad_left);
+      functions_.derive(in, step, count, derived_[0] + derived_pitch_ * row,
+                        kernel_.derived > 1 ? derived_[1] + derived_pitch_ * row : nullptr);
+    }
+  }
+
+  // With strides and dilations that leave gaps, rows between may lie outside the border's memory.
+  bool row_is_read(int row) const {
+    const Bconv2dGeometry& g = conv_.geometry_;
+    for (int ky = 0; ky < g.kernel_height; ++ky) {
+      const int from = row - ky * g.dilation_height;
+      if (from >= 0 && from % g.stride_height == 0 && from / g.stride_height < call_.y1 - call_.y0) return true;
+    }
+    return false;
+  }
+
+  void run_row(int first, int end, int y) {
+    const Bconv2dGeometry& g = conv_.geometry_;
+    const int columns = call_.x1 - call_.x0;
+    const int strips = (columns + kStripPixels - 1) / kStripPixels;
+    const uint32_t* rows[1 + kMaxDerived][kMaxKernelHeight];
+    BitStrip strip{{rows[0], rows[1], rows[2]}, g.kernel_height, g.kernel_width, conv_.words_, 0, 0, nullptr, 0,
+                   counts_};
+    strip.pixel_step = g.stride_width * call_.input.pixel_stride;
+    strip.tap_step = g.dilation_width * call_.input.pixel_stride;
+    strip.weights = conv_.weights_.data() + static_cast<size_t>(first) * g.taps() * conv_.words_;
+    if (kernel_.derived == 0 && strip.tap_step == strip.words) {  // the taps of a row are one run
+      strip.words *= strip.kernel_width;
+      strip.kernel_width = 1;
+    }
+    for (int i = 0, x = call_.x0; i < strips; ++i) {
+      strip.pixels = (columns * (i + 1)) / strips - (columns * i) / strips;
+      for (int ky = 0; ky < g.kernel_height; ++ky) {
+        const int row = y * g.stride_height - g.pad_top + ky * g.dilation_height;
+        rows[0][ky] = call_.input.at(row, x * g.stride_width - g.pad_left);
+        for (int d = 0; d < kernel_.derived; ++d) {
+          rows[1 + d][ky] =
+              derived_[d] + derived_pitch_ * (row - first_row_) + (x - call_.x0) * strip.pixel_step;
+        }
+      }
+      kernel_.count(strip);
+      finish(first, end, y, x, strip.pixels);
+      x += strip.pixels;
+    }
+  }
+
+  // Counts to output, 16 filters at a time.
+  void finish(int first, int end, int y, int x, int pixels) {
+    for (int f = first; f < end; f += kLanes) {
+      int32_t* counts = counts_ + (f - first);
+      if (conv_.thresholds_.size() != 0) {
+        functions_.threshold({counts, pixels, kernel_.lanes, conv_.thresholds_.data() + f, &call_.outputs->bits[0], y,
+                              x, f, std::min(kLanes, conv_.geometry_.filters - f)});
+        continue;
+      }
+      functions_.transform({counts, pixels, kernel_.lanes, conv_.clamp_min_, conv_.clamp_max_,
+                            conv_.multiplier_.data() + f, conv_.bias_.data() + f});
+      float* values = reinterpret_cast<float*>(counts);
+      if (conv_.corrections_.size() != 0) correct(values, f, y, x, pixels);
+      pointwise_({&conv_.epilogue_, call_.outputs, values, kernel_.lanes, f / kLanes, y, x, pixels});
+    }
+  }
+
+  void correct(float* values, int filter, int y, int x, int pixels) const {
+    const size_t padded = conv_.multiplier_.size();
+    for (int p = 0; p < pixels; ++p) {
+      const int32_t row = conv_.row_case_[y], column = conv_.column_case_[x + p];
+      if (row == 0 && column == 0) continue;
+      const float* correction =
+          conv_.corrections_.data() + (static_cast<size_t>(row) * conv_.column_cases_ + column) * padded + filter;
+      float* value = values + p * kernel_.lanes;
+      for (int i = 0; i < kLanes; ++i) value[i] += correction[i];
+    }
+  }
+
+  const Bconv2d& conv_;
+  const Bconv2d::Call& call_;
+  const Bconv2dKernel& kernel_;
+  const IsaFunctions& functions_;
+  const RunTile pointwise_;
+  int32_t* const counts_;
+  uint32_t* derived_[kMaxDerived] = {};
+  ptrdiff_t derived_pitch_ = 0;
+  int first_row_ = 0;
+};
+
+void Bconv2d::run(const Call& call) const {
+  if (call.y0 >= call.y1 || call.x0 >= call.x1) return;
+  count_call(*kernel_);
+  Bconv2dRun(*this, call).run();
+}
+
+size_t Bconv2d::counts_words() const { return static_cast<size_t>(kStripPixels) * kernel_->lanes; }
+
+size_t Bconv2d::derived_words(int columns) const {
+  return static_cast<size_t>(columns - 1) * geometry_.stride_width * input_pixel_stride_ + words_;
+}
+
+size_t Bconv2d::scratch_bytes(int rows, int columns) const {
+  const size_t counts = counts_words() * sizeof(int32_t);
+  if (kernel_->derived == 0 || rows < 1 || columns < 1) return counts;
+  const size_t in_rows = static_cast<size_t>(rows - 1) * geometry_.stride_height +
+                         static_cast<size_t>(geometry_.kernel_height - 1) * geometry_.dilation_height + 1;
+  return counts + in_rows * kernel_->derived * round_to_line(derived_words(columns) * sizeof(uint32_t));
+}
+
+int Bconv2d::filter_granule() const { return kernel_->lanes; }
+
+size_t Bconv2d::packed_bytes() const {
+  return sizeof(*this) + (weights_.size() + multiplier_.size() + bias_.size() + thresholds_.size() +
+                          corrections_.size() + row_case_.size() + column_case_.size()) * 4 + epilogue_.packed_bytes();
+}
+
+}  // namespace repbnn

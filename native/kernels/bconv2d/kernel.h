@@ -1,0 +1,82 @@
+// What a kernel of kernels.inc is made of.
+#ifndef REPBNN_KERNELS_BCONV2D_KERNEL_H_
+#define REPBNN_KERNELS_BCONV2D_KERNEL_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/bconv2d/bconv2d.h"
+#include "kernels/pointwise/tile.h"
+
+namespace repbnn {
+
+constexpr int kStripPixels = 64;  // counts of a strip stay in L1: 64 pixels x 16 lanes x 4 bytes
+constexpr int kMaxDerived = 2;
+
+// How one block of `lanes` filters lies in memory; lanes past the last filter are zero.
+enum class Packing {
+  kPlain,           // [ky][kx][word][lane]
+  kBytes,           // [lane / 32][ky][kx][4 * word + byte][lane % 32], one byte each
+  kTriple,          // [ky][word][3][lane]: w0, w1, w0 ^ w1 ^ w2 of the three kx taps
+  kTripleInverted,  // [ky][word][3][lane]: w0, w0 ^ w1, ~(w0 ^ w1 ^ w2)
+};
+
+// Pixels of one output row against one block of filters.
+struct BitStrip {
+  // Word 0 of the first tap of the first pixel, for each ky. rows[1], rows[2]: of the derived maps.
+  const uint32_t* const* rows[1 + kMaxDerived];
+  int kernel_height, kernel_width, words;
+  ptrdiff_t pixel_step, tap_step;  // words from an output pixel, a kx tap, to the next
+  const uint32_t* weights;
+  int pixels;
+  int32_t* counts;  // [pixel][lanes] popcounts
+};
+
+struct Bconv2dKernel {
+  const char* name;
+  Isa isa;
+  int lanes;
+  Packing packing;
+  int derived;
+  void (*count)(const BitStrip& strip);
+};
+
+// Implemented once for each instruction set.
+struct StripTransform {
+  int32_t* counts;   // becomes floats, in place
+  int pixels, stride;
+  int32_t lo, hi;
+  const float *multiplier, *bias;
+};
+struct StripThresholds {
+  const int32_t* counts;
+  int pixels, stride;
+  const int32_t* thresholds;
+  const BitMap* map;
+  int y, x, channel, lanes;
+};
+struct IsaFunctions {
+  void (*transform)(const StripTransform&);
+  void (*threshold)(const StripThresholds&);
+  // out0[i] = in[i] ^ in[i + step] ^ in[i + 2 * step], out1[i] = in[i] ^ in[i + step] when out1 is not null
+  void (*derive)(const uint32_t* in, ptrdiff_t step, size_t count, uint32_t* out0, uint32_t* out1);
+};
+// Whether a kernel can run a layer at all.
+bool kernel_fits(const Bconv2dKernel& kernel, const Bconv2dGeometry& geometry);
+// One call served: the counter behind bconv2d_kernel_calls.
+void count_call(const Bconv2dKernel& kernel);
+
+const IsaFunctions& isa_functions(Isa isa);
+extern const IsaFunctions kScalarFunctions, kAvx2Functions, kAvx512Functions, kNeonFunctions;
+
+#define REPBNN_BCONV2D(name, isa, lanes, packing, derived) void count_##name(const BitStrip& strip);
+#include "kernels/bconv2d/kernels.inc"
+#undef REPBNN_BCONV2D
+
+// Packs filters [first, first + kernel.lanes) of the spec: lanes * taps * words words, in every packing.
+void pack_filters(const Bconv2dSpec& spec, const Bconv2dKernel& kernel, int first, uint32_t* out);
+
+}  // namespace repbnn
+
+#endif  // REPBNN_KERNELS_BCONV2D_KERNEL_H_

@@ -1,0 +1,90 @@
+// The table of kernels.inc, and the choice among them.
+#include <atomic>
+#include <cstring>
+
+#include "kernels/bconv2d/kernel.h"
+
+namespace repbnn {
+namespace {
+
+constexpr Bconv2dKernel kKernels[] = {
+#define REPBNN_BCONV2D(name, isa, lanes, packing, derived) \
+  {#name, Isa::isa, lanes, Packing::packing, derived, count_##name},
+#include "kernels/bconv2d/kernels.inc"
+#undef REPBNN_BCONV2D
+};
+constexpr int kCount = sizeof(kKernels) / sizeof(kKernels[0]);
+
+std::atomic<uint64_t> calls[kCount];
+
+// 16-bit sums of the table kernel, and the largest sum that one can hold.
+constexpr int64_t kTableTaps = 65535;
+
+bool is_named(const Bconv2dKernel& kernel, const char* name) { return std::strcmp(kernel.name, name) == 0; }
+
+}  // namespace
+
+bool kernel_fits(const Bconv2dKernel& kernel, const Bconv2dGeometry& geometry) {
+  if (kernel.derived > 0) return geometry.kernel_width == 3;
+  if (kernel.packing == Packing::kBytes) {
+    return int64_t{words_of(geometry.in_channels)} * kWordBits * geometry.taps() <= kTableTaps;
+  }
+  return true;
+}
+
+void count_call(const Bconv2dKernel& kernel) { calls[&kernel - kKernels].fetch_add(1, std::memory_order_relaxed); }
+
+const Bconv2dKernel* find_bconv2d_kernel(const char* name) {
+  for (const Bconv2dKernel& kernel : kKernels) {
+    if (is_named(kernel, name)) return &kernel;
+  }
+  return nullptr;
+}
+
+const Bconv2dKernel* choose_bconv2d_kernel(Isa isa, const Bconv2dGeometry& geometry) {
+  // The first of an instruction set's names that fits; measured in bench.cc.
+  struct Preference {
+    Isa isa;
+    const char* name;
+    int least_filters;
+  };
+  static constexpr Preference kPreferences[] = {
+      {Isa::kAvx512Vpopcntdq, "avx512_triple", 1}, {Isa::kAvx512Vpopcntdq, "avx512_plain", 1},
+      {Isa::kAvx2, "avx2_table", 64},              {Isa::kAvx2, "avx2_half_table", 32},
+      {Isa::kAvx2, "avx2_classic", 1},
+      {Isa::kNeon, "neon_triple", 1},              {Isa::kNeon, "neon_plain", 1},
+      {Isa::kScalar, "scalar", 1},
+  };
+  for (const Preference& preference : kPreferences) {
+    if (preference.isa != isa || geometry.filters < preference.least_filters) continue;
+    const Bconv2dKernel* kernel = find_bconv2d_kernel(preference.name);
+    if (kernel != nullptr && kernel_fits(*kernel, geometry)) return kernel;
+  }
+  return nullptr;
+}
+
+const char* bconv2d_kernel_name(const Bconv2dKernel& kernel) { return kernel.name; }
+Isa bconv2d_kernel_isa(const Bconv2dKernel& kernel) { return kernel.isa; }
+int bconv2d_kernel_count() { return kCount; }
+const Bconv2dKernel& bconv2d_kernel(int index) { return kKernels[index]; }
+uint64_t bconv2d_kernel_calls(const Bconv2dKernel& kernel) {
+  return calls[&kernel - kKernels].load(std::memory_order_relaxed);
+}
+
+const IsaFunctions& isa_functions(Isa isa) {
+  switch (isa) {
+#if defined(__x86_64__)
+    case Isa::kAvx2:
+      return kAvx2Functions;
+    case Isa::kAvx512Vpopcntdq:
+      return kAvx512Functions;
+#elif defined(__aarch64__)
+    case Isa::kNeon:
+      return kNeonFunctions;
+#endif
+    default:
+      return kScalarFunctions;
+  }
+}
+
+}  // namespace repbnn

@@ -1,0 +1,119 @@
+// AVX-512 with VPOPCNTDQ: 16 filters in the 32-bit lanes of a register, the activations' words broadcast from memory.
+#include "kernels/vector/x86_avx512.h"
+
+#include "kernels/bconv2d/kernel.h"
+
+namespace repbnn {
+namespace {
+
+#include "kernels/bconv2d/finish.inl"
+
+#define REPBNN_EACH_PIXEL _Pragma("GCC unroll 16") for (int p = 0; p < P; ++p)
+
+// Addresses of up to 14 equally spaced pixels from five pointers: base + {0, 1, 2, 4} * step reaches the rest, so the
+// loop keeps its addresses in general registers. The empty statement hides their relation from the compiler, which
+// would otherwise keep one pointer for each pixel, and spill.
+template <int P>
+struct PixelPointers {
+  const uint32_t* base[5];
+  ptrdiff_t step;
+
+  REPBNN_INLINE PixelPointers(const uint32_t* first, ptrdiff_t pixel_step) : step(pixel_step) {
+    _Pragma("GCC unroll 5") for (int i = 0; i < 5; ++i) {
+      base[i] = first + (3 * i < P ? 3 * i : 0) * step;
+      __asm__("" : "+r"(base[i]));
+    }
+  }
+  REPBNN_INLINE __m512i broadcast(int pixel, ptrdiff_t word) const {
+    constexpr int kBase[14] = {0, 0, 0, 1, 0, 1, 2, 1, 2, 3, 2, 1, 4, 3};
+    const int from = kBase[pixel];
+    return _mm512_set1_epi32(static_cast<int>(base[from][(pixel - 3 * from) * step + word]));
+  }
+  REPBNN_INLINE void advance() {
+    _Pragma("GCC unroll 5") for (int i = 0; i < 5; ++i) {
+      if (3 * i < P) ++base[i];
+    }
+  }
+};
+
+template <int P>
+void count_plain(const BitStrip& s, int first) {
+  __m512i sum[P];
+  REPBNN_EACH_PIXEL sum[p] = _mm512_setzero_si512();
+  const uint32_t* weight = s.weights;
+  for (int ky = 0; ky < s.kernel_height; ++ky) {
+    for (int kx = 0; kx < s.kernel_width; ++kx) {
+      PixelPointers<P> in(s.rows[0][ky] + first * s.pixel_step + kx * s.tap_step, s.pixel_step);
+      for (int i = 0; i < s.words; ++i) {
+        const __m512i w = _mm512_load_si512(weight);
+        weight += kLanes;
+        REPBNN_EACH_PIXEL {
+          sum[p] = _mm512_add_epi32(sum[p], _mm512_popcnt_epi32(_mm512_xor_si512(w, in.broadcast(p, 0))));
+        }
+        in.advance();
+      }
+    }
+  }
+  REPBNN_EACH_PIXEL _mm512_store_si512(s.counts + (first + p) * kLanes, sum[p]);
+}
+
+// Carry-save over the three kx taps: with s = t0 ^ t1 ^ t2 (one xor, from the derived map) and k their majority,
+// popcount(t0) + popcount(t1) + popcount(t2) = popcount(s) + 2 * popcount(k): 8 operations instead of 9. t2 itself is
+// never formed: k = t0 == t1 ? t0 : ~s.
+template <int P>
+void count_triple(const BitStrip& s, int first) {
+  constexpr int kMajority = 0xD4;  // of (t0, t1, s)
+  __m512i ones[P], twos[P];
+  REPBNN_EACH_PIXEL ones[p] = twos[p] = _mm512_setzero_si512();
+  const uint32_t* weight = s.weights;
+  for (int ky = 0; ky < s.kernel_height; ++ky) {
+    const uint32_t* row = s.rows[0][ky] + first * s.pixel_step;
+    PixelPointers<P> in0(row, s.pixel_step), in1(row + s.tap_step, s.pixel_step),
+        in3(s.rows[1][ky] + first * s.pixel_step, s.pixel_step);
+    for (int i = 0; i < s.words; ++i) {
+      const __m512i w0 = _mm512_load_si512(weight), w1 = _mm512_load_si512(weight + kLanes),
+                    w3 = _mm512_load_si512(weight + 2 * kLanes);
+      weight += 3 * kLanes;
+      REPBNN_EACH_PIXEL {
+        const __m512i t0 = _mm512_xor_si512(w0, in0.broadcast(p, 0)), t1 = _mm512_xor_si512(w1, in1.broadcast(p, 0)),
+                      sum = _mm512_xor_si512(w3, in3.broadcast(p, 0));
+        const __m512i carry = _mm512_ternarylogic_epi32(t0, t1, sum, kMajority);
+        ones[p] = _mm512_add_epi32(ones[p], _mm512_popcnt_epi32(sum));
+        twos[p] = _mm512_add_epi32(twos[p], _mm512_popcnt_epi32(carry));
+      }
+      in0.advance();
+      in1.advance();
+      in3.advance();
+    }
+  }
+  REPBNN_EACH_PIXEL {
+    _mm512_store_si512(s.counts + (first + p) * kLanes, _mm512_add_epi32(ones[p], _mm512_slli_epi32(twos[p], 1)));
+  }
+}
+
+using CountTile = void (*)(const BitStrip&, int first);
+constexpr CountTile kPlain[] = {count_plain<1>,  count_plain<2>,  count_plain<3>,  count_plain<4>, count_plain<5>,
+                                count_plain<6>,  count_plain<7>,  count_plain<8>,  count_plain<9>, count_plain<10>,
+                                count_plain<11>, count_plain<12>, count_plain<13>, count_plain<14>};
+constexpr CountTile kTriple[] = {count_triple<1>, count_triple<2>, count_triple<3>, count_triple<4>,
+                                 count_triple<5>, count_triple<6>, count_triple<7>, count_triple<8>};
+
+// Tiles of equal width, give or take one.
+template <int kWidest>
+void count_tiles(const CountTile (&tiles)[kWidest], const BitStrip& strip) {
+  const int count = (strip.pixels + kWidest - 1) / kWidest;
+  for (int i = 0, first = 0; i < count; ++i) {
+    const int pixels = strip.pixels * (i + 1) / count - first;
+    tiles[pixels - 1](strip, first);
+    first += pixels;
+  }
+}
+
+}  // namespace
+
+const IsaFunctions kAvx512Functions = {transform_strip<Avx512>, threshold_strip<Avx512>, derive_row};
+
+void count_avx512_plain(const BitStrip& strip) { count_tiles(kPlain, strip); }
+void count_avx512_triple(const BitStrip& strip) { count_tiles(kTriple, strip); }
+
+}  // namespace repbnn

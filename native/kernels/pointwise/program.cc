@@ -1,0 +1,52 @@
+#include <cstring>
+
+#include "kernels/pointwise/pointwise.h"
+
+namespace repbnn {
+
+Program& Program::push(StepKind kind, const float* vector, const float* vector2, int map) {
+  Step step{kind, map, 0.0f, 0.0f, {}, {}};
+  if (vector != nullptr) step.vector.assign(vector, vector + channels_);
+  if (vector2 != nullptr) step.vector2.assign(vector2, vector2 + channels_);
+  steps_.push_back(std::move(step));
+  return *this;
+}
+
+Program& Program::clamp(float lo, float hi) {
+  push(StepKind::kClamp, nullptr, nullptr, 0);
+  steps_.back().lo = lo;
+  steps_.back().hi = hi;
+  return *this;
+}
+
+PackedProgram::PackedProgram(const Program& program, int copies) {
+  if (copies < 1 || program.channels() < 1 || program.channels() % copies != 0) return;
+  if (program.steps().size() > kMaxSteps) return;
+  copies_ = copies;
+  lanes_total_ = program.channels() / copies;
+  for (const Program::Step& step : program.steps()) {
+    if (step.map < 0 || step.map >= kMaxMaps) return;
+    ops_[op_count_++] = Op{step.kind, static_cast<uint8_t>(step.map), step.lo, step.hi};
+    vector_count_ += !step.vector.empty();
+    vector_count_ += !step.vector2.empty();
+  }
+  const int groups = (lanes_total_ + kLanes - 1) / kLanes;
+  vectors_ = AlignedBuffer<float>(static_cast<size_t>(groups) * copies * vector_count_ * kLanes);
+  float* out = vectors_.data();
+  for (int group = 0; group < groups; ++group) {
+    const int lanes = lanes_total_ - group * kLanes < kLanes ? lanes_total_ - group * kLanes : kLanes;
+    for (int copy = 0; copy < copies; ++copy) {
+      const int channel = copy * lanes_total_ + group * kLanes;
+      for (const Program::Step& step : program.steps()) {
+        for (const std::vector<float>* vector : {&step.vector, &step.vector2}) {
+          if (vector->empty()) continue;
+          std::memcpy(out, vector->data() + channel, lanes * sizeof(float));
+          out += kLanes;
+        }
+      }
+    }
+  }
+  valid_ = true;
+}
+
+}  // namespace repbnn

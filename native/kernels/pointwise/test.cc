@@ -1,0 +1,82 @@
+#include <gtest/gtest.h>
+
+#include "kernels/pointwise/pointwise.h"
+#include "kernels/testing/programs.h"
+
+namespace repbnn {
+namespace {
+
+class PointwiseTest : public testing::TestWithParam<Isa> {
+ protected:
+  void SetUp() override {
+    if (!cpu_supports(GetParam())) GTEST_SKIP() << "this processor lacks " << isa_name(GetParam());
+  }
+};
+
+std::vector<Isa> built() {
+  std::vector<Isa> isas;
+  for (Isa isa : {Isa::kScalar, Isa::kNeon, Isa::kAvx2, Isa::kAvx512Vpopcntdq}) {
+    if (isa_built(isa)) isas.push_back(isa);
+  }
+  return isas;
+}
+
+INSTANTIATE_TEST_SUITE_P(Isas, PointwiseTest, testing::ValuesIn(built()),
+                         [](const auto& info) { return isa_name(info.param); });
+
+TEST_P(PointwiseTest, RandomProgramsEqualTheSpelledOutForm) {
+  Guarded<float> source_memory;
+  MapSet got, want;
+  for (int i = 0; i < case_count(3000); ++i) {
+    Random random(i);
+    const int lanes = random.of({1, 3, 8, 15, 16, 17, 31, 32, 33, 48, 64, 65, 100}), copies = random.in(1, 4);
+    const int height = random.in(1, 3), width = random.in(1, 31);
+    const Program program = random_program(random, lanes * copies);
+    const PackedProgram packed(program, copies);
+    ASSERT_TRUE(packed.valid());
+    make_maps(random, height, width, lanes * copies, &got, &want);
+    FloatMap source;
+    source.pixel_stride = lanes;
+    source.row_pitch = lanes * width;
+    if (random.one_in(4)) source.modulo = random.in(1, lanes);
+    source.data = source_memory.place(static_cast<size_t>(source.row_pitch) * height);
+    for (ptrdiff_t k = 0; k < source.row_pitch * height; ++k) source.data[k] = random.special();
+    const int y0 = random.in(0, height - 1), x0 = random.in(0, width - 1), x1 = random.in(x0 + 1, width);
+    run_pointwise(GetParam(), packed, source, got.bindings, y0, height, x0, x1);
+    for (int y = y0; y < height; ++y) {
+      for (int x = x0; x < x1; ++x) {
+        for (int copy = 0; copy < copies; ++copy) {
+          for (int lane = 0; lane < lanes; ++lane) {
+            apply_program(program, want.bindings, y, x, copy * lanes + lane, map_value(source, y, x, lane));
+          }
+        }
+      }
+    }
+    ASSERT_EQ(difference(got, want), "") << "case " << i;
+  }
+}
+
+TEST_P(PointwiseTest, SignIsLessThanZeroForEverySpecialValue) {
+  const float values[] = {0.0f, -0.0f, 1e-45f, -1e-45f, 1.0f, -1.0f, NAN, -NAN, INFINITY, -INFINITY};
+  constexpr int kChannels = sizeof(values) / sizeof(values[0]);
+  const PackedProgram program(Program(kChannels).sign(0), 1);
+  uint32_t bits = ~0u;
+  Bindings maps;
+  maps.bits[0] = BitMap{&bits, 1, 1, kChannels};
+  FloatMap source;
+  source.data = const_cast<float*>(values);
+  run_pointwise(GetParam(), program, source, maps, 0, 1, 0, 1);
+  EXPECT_EQ(bits, 1u << 3 | 1u << 5 | 1u << 9);  // -1e-45, -1, -inf; the bits behind the last channel are cleared
+}
+
+TEST(ProgramTest, RefusesWhatItCannotRun) {
+  Program long_program(4);
+  for (int i = 0; i <= kMaxSteps; ++i) long_program.sign(0);
+  EXPECT_FALSE(PackedProgram(long_program, 1).valid());
+  EXPECT_FALSE(PackedProgram(Program(4).store(kMaxMaps), 1).valid());
+  EXPECT_FALSE(PackedProgram(Program(4).store(0), 3).valid());
+  EXPECT_TRUE(PackedProgram(Program(4).store(0), 2).valid());
+}
+
+}  // namespace
+}  // namespace repbnn
