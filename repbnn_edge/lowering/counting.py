@@ -22,6 +22,7 @@ def check_binary(plan: Plan, data: bytes) -> int:
     found: set[str] = set()
     for operator in model.operators:
         if operator.op != lce.BCONV:
+            _check_runs(model, operator)
             continue
         try:
             layer = lce.read_bconv2d(model, operator)
@@ -39,6 +40,17 @@ def check_binary(plan: Plan, data: bytes) -> int:
                 "report it: repbnn-edge should have refused it or found a form",
             )
     return len({step.layer for step in plan.convolutions})
+
+
+def _check_runs(model: schema.Model, operator: schema.Operator) -> None:
+    """Refuse a TensorFlow function that LCE passed on as a custom operator of that name: no device knows it."""
+    builtin = operator.op == operator.op.upper()
+    if not builtin and operator.op not in lce.OPERATORS:
+        raise UnsupportedError(
+            model.tensors[operator.outputs[0]].name or f"operator {operator.index}",
+            f"TFLite has no operator for {operator.op}",
+            "write the layer with functions that TFLite has",
+        )
 
 
 def _fingerprint(weights: NDArray[np.int8], strides: tuple[int, int]) -> str:

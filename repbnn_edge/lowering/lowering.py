@@ -20,10 +20,12 @@ class Lowered:
     Attributes:
         data: the flatbuffer.
         binary_layers: binary layers of the source, every one an LceBconv2d.
+        corrections: layers that have another form than the source's, in words.
     """
 
     data: bytes
     binary_layers: int
+    corrections: tuple[str, ...]
 
 
 def lower_model(model: Any) -> Lowered:
@@ -35,7 +37,7 @@ def lower_model(model: Any) -> Lowered:
     """
     plan = run_passes(recognise(model))
     data = lce.convert_graph(freeze(plan))
-    return Lowered(data=data, binary_layers=check_binary(plan, data))
+    return Lowered(data=data, binary_layers=check_binary(plan, data), corrections=plan.notes)
 
 
 def lower_saved_model(folder: Path) -> bytes:

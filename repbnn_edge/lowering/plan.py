@@ -174,6 +174,7 @@ class Plan:
         inputs, outputs: value names.
         steps: in an order in which they can run.
         shapes: of every value, batch size 1; -1 where TensorFlow alone knows.
+        notes: which layers passes gave another form, in words.
     """
 
     name: str
@@ -181,6 +182,7 @@ class Plan:
     outputs: tuple[str, ...]
     steps: tuple[Step, ...]
     shapes: Mapping[str, Shape] = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     def producer(self, value: str) -> Step | None:
         """The step that gives a value; None for an input of the network."""
@@ -206,21 +208,30 @@ class Plan:
             raise UnsupportedError(value, "the size of its output is not fixed", "give every size when building it")
         return shape
 
-    def rewritten(self, rewrite: Callable[[Step], Sequence[Step] | None], shapes: Mapping[str, Shape]) -> Plan:
+    def rewritten(
+        self, rewrite: Callable[[Step], Sequence[Step] | None], note: str, shapes: Mapping[str, Shape] | None = None
+    ) -> Plan:
         """A plan in which ``rewrite(step)``, where it gives steps, stands in the step's place.
 
-        ``shapes`` holds the shapes of new values and may grow while ``rewrite`` runs. Steps whose values nobody
-        reads any more are left out.
+        ``note`` says what the rewrite does to a layer. ``shapes`` holds the shapes of new values and may grow while
+        ``rewrite`` runs. Steps whose values nobody reads any more are left out; where nothing is rewritten, the plan
+        itself is given back.
         """
         steps: list[Step] = []
-        changed = False
+        changed: list[str] = []
         for step in self.steps:
             instead = rewrite(step)
-            changed = changed or instead is not None
             steps += [step] if instead is None else instead
+            if instead is not None:
+                changed.append(step.layer if isinstance(step, Convolution) else step.name)
         if not changed:
             return self
-        return replace(self, steps=_needed(steps, self.outputs), shapes={**self.shapes, **shapes})
+        return replace(
+            self,
+            steps=_needed(steps, self.outputs),
+            shapes={**self.shapes, **(shapes or {})},
+            notes=(*self.notes, *(f"{name}: {note}" for name in changed)),
+        )
 
     @cached_property
     def _producers(self) -> dict[str, Step]:

@@ -82,7 +82,7 @@ def test_a_layer_called_twice_is_two_convolutions() -> None:
 )
 def test_what_is_meant_to_be_binary_and_is_not_is_refused_by_name(changes: dict[str, object], reason: str) -> None:
     network = model((8, 8, 4), K.Conv2D(4, 1), binary_conv(4, name="culprit", **changes))
-    with pytest.raises(UnsupportedError, match=f"culprit.*{reason}"):
+    with pytest.raises(UnsupportedError, match=rf"culprit.*{reason}"):
         recognise(network)
 
 
@@ -104,7 +104,7 @@ def test_weights_that_are_not_finite_are_named(value: float) -> None:
 
 def test_another_type_than_float32_is_refused() -> None:
     network = tf.keras.Sequential([tf.keras.Input((4, 4, 2)), K.Conv2D(2, 1, dtype="mixed_float16", name="half")])
-    with pytest.raises(UnsupportedError, match="half.*float16"):
+    with pytest.raises(UnsupportedError, match=r"half.*float16"):
         recognise(network)
 
 

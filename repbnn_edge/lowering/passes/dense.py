@@ -32,4 +32,4 @@ def dense_as_convolution(plan: Plan) -> Plan:
             Reshape(name=f"{step.name}/back", inputs=(narrow,), outputs=step.outputs, shape=(*shape[:-1], filters)),
         ]
 
-    return plan.rewritten(rewrite, shapes)
+    return plan.rewritten(rewrite, "a 1x1 convolution", shapes)

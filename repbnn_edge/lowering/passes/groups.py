@@ -56,4 +56,4 @@ def split_groups(plan: Plan) -> Plan:
             parts.append(part)
         return [*made, Concat(name=f"{step.name}/groups", inputs=tuple(parts), outputs=step.outputs)]
 
-    return plan.rewritten(rewrite, shapes)
+    return plan.rewritten(rewrite, "one convolution a group", shapes)

@@ -35,7 +35,7 @@ def trim_kernels(plan: Plan) -> Plan:
         pads: Pads = (padding[0], padding[1])
         return [replace(step, weights=weights, padding=pads)]
 
-    return plan.rewritten(rewrite, {})
+    return plan.rewritten(rewrite, "kernel cut to the taps that touch the map")
 
 
 def _used(step: Convolution, axis: int, size: int, outputs: int) -> tuple[int, int]:

@@ -28,4 +28,4 @@ def absorb_pads(plan: Plan) -> Plan:
         )
         return [replace(step, inputs=pad.inputs, padding=(rows, columns), pad_value=0)]
 
-    return plan.rewritten(rewrite, {})
+    return plan.rewritten(rewrite, "the zeros before it are its padding")

@@ -50,7 +50,7 @@ def sign_last(plan: Plan) -> Plan:
         sign = Sign(name=signed, inputs=(source,), outputs=(signed,))
         return [*made, sign, replace(step, inputs=(signed,))]
 
-    return plan.rewritten(rewrite, shapes)
+    return plan.rewritten(rewrite, "the sign taken right before it", shapes)
 
 
 def _commutes(step: Step) -> bool:

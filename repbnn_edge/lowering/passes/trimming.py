@@ -33,7 +33,7 @@ def trim_float_pads(plan: Plan) -> Plan:
         rows, columns = (_read(size[axis], pad.padding[axis], strides[axis], spans[axis]) for axis in (0, 1))
         if (rows, columns) == pad.padding:
             return None
-        trimmed = f"{step.name}/pad"
+        trimmed = f"{step.name}/trimmed"
         padding: Pads = (rows, columns)
         source = plan.shape(pad.inputs[0])
         shapes[trimmed] = (source[0], source[1] + sum(rows), source[2] + sum(columns), source[3])
@@ -42,7 +42,7 @@ def trim_float_pads(plan: Plan) -> Plan:
             replace(step, inputs=(trimmed,)),
         ]
 
-    return plan.rewritten(rewrite, shapes)
+    return plan.rewritten(rewrite, "padding trimmed to what is read", shapes)
 
 
 def _read(size: int, pads: tuple[int, int], stride: int, span: int) -> tuple[int, int]:

@@ -32,7 +32,7 @@ def fold_weight_quantizers(plan: Plan) -> Plan:
             folded[id(step.layer)] = _folded(step, quantizers)
         return [replace(step, layer=folded[id(step.layer)])]
 
-    return plan.rewritten(rewrite, {})
+    return plan.rewritten(rewrite, "weight quantiser folded")
 
 
 def _folded(step: Call, quantizers: dict[str, None]) -> Any:

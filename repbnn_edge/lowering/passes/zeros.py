@@ -56,7 +56,7 @@ def pad_with_zeros(plan: Plan) -> Plan:
             return _grown(step, sign.inputs[0], size, growth, shapes)
         return _doubled(step, sign.inputs[0], size, shapes)
 
-    return plan.rewritten(rewrite, shapes)
+    return plan.rewritten(rewrite, "padding in a form that LCE computes right", shapes)
 
 
 def _padded_before_the_sign(step: Convolution, source: str, size: Shape, shapes: dict[str, Shape]) -> list[Step]:
