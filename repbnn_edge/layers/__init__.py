@@ -4,7 +4,16 @@ After ``import repbnn_edge``, ``.keras`` files and SavedModels with these layers
 """
 
 from repbnn_edge.layers.binary import BinaryView, binary_view, why_not_binary, why_not_sign
-from repbnn_edge.layers.channelwise import ChannelAffine, ChannelShift, PadChannels, RepeatChannels, RPReLU, RSign
+from repbnn_edge.layers.channelwise import (
+    ChannelAffine,
+    ChannelShift,
+    PadChannels,
+    PadMap,
+    RepeatChannels,
+    RPReLU,
+    RSign,
+)
+from repbnn_edge.layers.mapwise import MapAffine
 from repbnn_edge.layers.quantizers import EDESign, LibraSign, ReCU, ReCUSign, TwoStepSign
 from repbnn_edge.layers.rep_conv import RepConv2D
 from repbnn_edge.layers.rep_dense import RepDense
@@ -17,7 +26,9 @@ __all__ = [
     "EDESchedule",
     "EDESign",
     "LibraSign",
+    "MapAffine",
     "PadChannels",
+    "PadMap",
     "RPReLU",
     "RSign",
     "ReCU",

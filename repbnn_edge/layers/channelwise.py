@@ -69,6 +69,34 @@ class PadChannels(Layer):
 
 
 @serializable
+class PadMap(Layer):
+    """Surrounds a map (N, H, W, C) with a constant.
+
+    Keras' ZeroPadding2D knows zero alone; a max pool whose padding must never win needs the lowest float (the default).
+
+    Args:
+        pads: ((top, bottom), (left, right)).
+        value: the constant.
+    """
+
+    def __init__(self, pads: Any, value: float | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pads = tuple((int(before), int(after)) for before, after in pads)
+        self.value = float(tf.float32.min if value is None else value)
+
+    def call(self, inputs: Any) -> Any:
+        return tf.pad(inputs, [[0, 0], *self.pads, [0, 0]], constant_values=self.value)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        batch, height, width, channels = tf.TensorShape(input_shape).as_list()
+        sizes = [None if n is None else n + sum(pads) for n, pads in zip((height, width), self.pads, strict=True)]
+        return tf.TensorShape([batch, *sizes, channels])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "pads": self.pads, "value": self.value}
+
+
+@serializable
 class ChannelAffine(_PerChannel):
     """``scale * x + shift`` with learnable numbers per channel; each can be left out.
 
