@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from repbnn_edge.cli import convert_command, models_command, inspect_command
+from repbnn_edge.cli import convert_command, inspect_command, models_command, transform_command
 
 
 def commands(app: typer.Typer) -> None:
@@ -12,3 +12,4 @@ def commands(app: typer.Typer) -> None:
     app.command("convert")(convert_command.command)
     app.command("inspect")(inspect_command.command)
     app.command("models", epilog=models_command.EPILOG)(models_command.command)
+    app.command("transform", epilog=transform_command.EPILOG)(transform_command.command)
