@@ -19,7 +19,7 @@ enum class Packing {
   kPlain,           // [ky][kx][word][lane]
   kBytes,           // [lane / 32][ky][kx][4 * word + byte][lane % 32], one byte each
   kTriple,          // [ky][word][3][lane]: w0, w1, w0 ^ w1 ^ w2 of the three kx taps
-  kTripleInverted,  // [ky][word][3][lane]: w0, w0 ^ w1, ~(w0 ^ w1 ^ w2)
+  kTripleInverted,  // [ky][word][lane / 4][3][lane % 4]: w0, w0 ^ w1, ~(w0 ^ w1 ^ w2)
 };
 
 // Pixels of one output row against one block of filters.

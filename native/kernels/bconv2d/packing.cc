@@ -45,15 +45,19 @@ void pack_bytes(const FilterBits& bits, int lanes, int first, uint32_t* out) {
   }
 }
 
-void pack_triples(const FilterBits& bits, int lanes, int first, bool inverted, uint32_t* out) {
+// w0, w1 and the triple; or, for an instruction set without three-operand logic, w0, the pair and the triple inverted.
+// The three stand together for every `width` lanes.
+void pack_triples(const FilterBits& bits, int lanes, int width, int first, bool inverted, uint32_t* out) {
   for (int ky = 0; ky < bits.spec.geometry.kernel_height; ++ky) {
-    for (int word = 0; word < bits.words; ++word, out += 3 * lanes) {
-      for (int lane = 0; lane < lanes; ++lane) {
-        const uint32_t w0 = bits.at(first + lane, ky, 0, word), w1 = bits.at(first + lane, ky, 1, word),
-                       w2 = bits.at(first + lane, ky, 2, word);
-        out[lane] = w0;
-        out[lanes + lane] = inverted ? w0 ^ w1 : w1;
-        out[2 * lanes + lane] = inverted ? ~(w0 ^ w1 ^ w2) : w0 ^ w1 ^ w2;
+    for (int word = 0; word < bits.words; ++word) {
+      for (int part = first; part < first + lanes; part += width, out += 3 * width) {
+        for (int lane = 0; lane < width; ++lane) {
+          const uint32_t w0 = bits.at(part + lane, ky, 0, word), w1 = bits.at(part + lane, ky, 1, word),
+                         w2 = bits.at(part + lane, ky, 2, word);
+          out[lane] = w0;
+          out[width + lane] = inverted ? w0 ^ w1 : w1;
+          out[2 * width + lane] = inverted ? ~(w0 ^ w1 ^ w2) : w0 ^ w1 ^ w2;
+        }
       }
     }
   }
@@ -69,9 +73,9 @@ void pack_filters(const Bconv2dSpec& spec, const Bconv2dKernel& kernel, int firs
     case Packing::kBytes:
       return pack_bytes(bits, kernel.lanes, first, out);
     case Packing::kTriple:
-      return pack_triples(bits, kernel.lanes, first, false, out);
+      return pack_triples(bits, kernel.lanes, kernel.lanes, first, false, out);
     case Packing::kTripleInverted:
-      return pack_triples(bits, kernel.lanes, first, true, out);
+      return pack_triples(bits, kernel.lanes, 4, first, true, out);
   }
 }
 

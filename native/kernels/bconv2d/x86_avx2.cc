@@ -184,14 +184,17 @@ void count_classic(const BitStrip& s, int first) {
 }
 
 using CountTile = void (*)(const BitStrip&, int first);
+// By the number of pixels; a map has fewer than four only when it is that narrow.
 constexpr CountTile kTable[] = {count_table<1, 2>, count_table<2, 2>, count_table<3, 2>, count_table<4, 2>};
 constexpr CountTile kHalfTable[] = {count_table<1, 1>, count_table<2, 1>, count_table<3, 1>, count_table<4, 1>};
 constexpr CountTile kClassic[] = {count_classic<1>, count_classic<2>, count_classic<3>, count_classic<4>};
 
 void count_tiles(const CountTile (&tiles)[4], const BitStrip& strip) {
+  if (strip.pixels < 4) return tiles[strip.pixels - 1](strip, 0);
   int first = 0;
-  for (; strip.pixels - first > 4; first += 4) tiles[3](strip, first);
-  tiles[strip.pixels - first - 1](strip, first);
+  for (; strip.pixels - first >= 4; first += 4) tiles[3](strip, first);
+  // The last tile goes back over pixels that are already counted, which changes nothing.
+  if (first < strip.pixels) tiles[3](strip, strip.pixels - 4);
 }
 
 }  // namespace
