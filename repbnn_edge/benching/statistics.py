@@ -1,0 +1,119 @@
+"""Numbers out of samples: percentiles, and intervals by bootstrap over processes, then within them.
+
+Runs of one process share its memory layout, its core and its minute, so they are not independent: resampling them
+alone gives intervals that are too narrow. Processes are drawn first, then blocks of neighbouring runs inside each.
+Source: Kalibera and Jones, Rigorous benchmarking in reasonable time (ISMM 2013); Kuensch 1989 for the blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = Sequence[NDArray[np.float64]]
+"""One array of milliseconds a process."""
+
+RESAMPLES = 2000
+_SEED = 20220718  # an interval is a function of its samples
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Latency in milliseconds over all runs of all processes."""
+
+    min: float
+    median: float
+    mean: float
+    p90: float
+    p95: float
+    p99: float
+    max: float
+    std: float
+    ci95_median: tuple[float, float]
+
+
+def summarise(samples: Samples) -> Summary:
+    """Describe the runs of several processes; ``samples`` holds at least one run."""
+    everything = np.concatenate(list(samples))
+    p90, p95, p99 = np.percentile(everything, (90, 95, 99))
+    return Summary(
+        min=float(everything.min()),
+        median=centre(samples),
+        mean=float(everything.mean()),
+        p90=float(p90),
+        p95=float(p95),
+        p99=float(p99),
+        max=float(everything.max()),
+        std=float(everything.std(ddof=1)) if len(everything) > 1 else 0.0,
+        ci95_median=interval(bootstrap_centres(samples)),
+    )
+
+
+def centre(samples: Samples) -> float:
+    """The median of the processes' medians, which one slow process cannot pull."""
+    return float(np.median([np.median(process) for process in samples]))
+
+
+def bootstrap_centres(samples: Samples, seed: int = _SEED) -> NDArray[np.float64]:
+    """``RESAMPLES`` values of ``centre``, each of processes drawn with replacement and runs drawn inside them."""
+    random = np.random.default_rng(seed)
+    medians = np.stack([_bootstrap_medians(process, random) for process in samples])
+    count = len(samples)
+    drawn = random.integers(0, count, (count, RESAMPLES))
+    return np.asarray(np.median(medians[drawn, np.arange(RESAMPLES)], axis=0))
+
+
+def _bootstrap_medians(process: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
+    """Medians of one process resampled in blocks of neighbouring runs, about the square root of their number long."""
+    count = len(process)
+    length = max(1, round(count**0.5))
+    blocks = -(-count // length)
+    starts = random.integers(0, count, (RESAMPLES, blocks))
+    index = (starts[:, :, None] + np.arange(length)) % count
+    return np.asarray(np.median(process[index.reshape(RESAMPLES, -1)[:, :count]], axis=1))
+
+
+def interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The middle 95% of bootstrapped values."""
+    low, high = np.percentile(values, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def ratio(ours: Samples, reference: Samples) -> tuple[float, tuple[float, float]]:
+    """This median over the reference's, below 1 is faster, with its 95% interval.
+
+    Where both have the same number of processes these ran in turn, A B A B: process i of one is then compared with
+    process i of the other, which shared its minute, so that a machine that slows down slows both.
+    """
+    if len(ours) != len(reference):
+        values = bootstrap_centres(ours, _SEED) / bootstrap_centres(reference, _SEED + 1)
+        return centre(ours) / centre(reference), interval(values)
+    random = np.random.default_rng(_SEED)
+    pairs = np.stack(
+        [_bootstrap_medians(a, random) / _bootstrap_medians(b, random) for a, b in zip(ours, reference, strict=True)]
+    )
+    value = float(np.median([np.median(a) / np.median(b) for a, b in zip(ours, reference, strict=True)]))
+    return value, _paired_interval(pairs, value)
+
+
+def _paired_interval(pairs: NDArray[np.float64], value: float) -> tuple[float, float]:
+    """The interval of a paired ratio.
+
+    A bootstrap over the three or five processes of a usual bench is too narrow: it draws the same few again and
+    again. So between processes Student's t is used, on the logarithms of their ratios; what varies within them is in
+    it. One pair alone has the bootstrap within it, and nothing to say of other processes.
+    """
+    logs = np.log(pairs)
+    count = len(logs)
+    if count == 1:
+        return interval(pairs[0])
+    half = _T95[min(count, len(_T95) + 1) - 2] * float(np.median(logs, axis=1).std(ddof=1)) / count**0.5
+    middle = float(np.log(value))
+    return float(np.exp(middle - half)), float(np.exp(middle + half))
+
+
+_T95 = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""Student's t, two-sided 95%, for 1 to 9 degrees of freedom."""
