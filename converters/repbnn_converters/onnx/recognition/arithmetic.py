@@ -1,0 +1,146 @@
+"""Add, Sub, Mul, Div and their kin: with a constant an affine, of two maps a combination, on a sign new values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from repbnn_converters.onnx.graph import Node
+from repbnn_converters.onnx.network import Affine, Clip, Combination, Combine, Doubles, Function, Shape
+from repbnn_converters.onnx.recognition.builder import Builder
+from repbnn_converters.onnx.recognition.handlers import handles
+from repbnn_converters.onnx.recognition.symbols import Known, TwoValued
+
+_KINDS: dict[str, Combination] = {
+    "Add": "add",
+    "Sub": "subtract",
+    "Mul": "multiply",
+    "Div": "divide",
+    "Max": "maximum",
+    "Min": "minimum",
+}
+
+
+@handles("Add", "Sub", "Mul", "Div")
+def arithmetic(builder: Builder, node: Node) -> None:
+    """The four operations."""
+    left, right = builder.settle(node, 0), builder.settle(node, 1)
+    if isinstance(left, Known):
+        _with_constant(builder, node, 1, left, reverse=True)
+    elif isinstance(right, Known):
+        _with_constant(builder, node, 0, right, reverse=False)
+    else:
+        combine(builder, node, _KINDS[node.op])
+
+
+@handles("Neg")
+def negate(builder: Builder, node: Node) -> None:
+    """-x."""
+    symbol = builder.settle(node, 0)
+    if isinstance(symbol, TwoValued):
+        builder.symbols[node.output] = rescaled(symbol, -1.0, 0.0)
+        return
+    name = builder.real(node, 0)
+    affine(builder, node, name, np.full((1,) * len(builder.network.shapes[name]), -1.0), None)
+
+
+@handles("Max", "Min")
+def extreme(builder: Builder, node: Node) -> None:
+    """Against a number a clip, of two maps a combination."""
+    if len(node.inputs) != 2:
+        raise builder.unsupported(node, f"it compares {len(node.inputs)} maps", "compare two at a time")
+    constants = [i for i in (0, 1) if builder.known(node, i) is not None]
+    if not constants:
+        combine(builder, node, _KINDS[node.op])
+        return
+    bound = builder.scalar(node, constants[0])
+    if bound is None:
+        raise builder.unsupported(node, "its bound differs from channel to channel", "use one bound")
+    low, high = (bound, np.inf) if node.op == "Max" else (-np.inf, bound)
+    symbol = builder.settle(node, 1 - constants[0])
+    if isinstance(symbol, TwoValued):
+        builder.symbols[node.output] = mapped(symbol, *np.clip([symbol.low, symbol.high], low, high))
+        return
+    name = builder.real(node, 1 - constants[0])
+    builder.give(node, Clip, builder.network.shapes[name], inputs=(name,), low=low, high=high)
+
+
+@handles("Pow")
+def power(builder: Builder, node: Node) -> None:
+    """Squares, square roots, reciprocals of roots."""
+    exponent = builder.scalar(node, 1)
+    name = builder.real(node, 0)
+    shape = builder.network.shapes[name]
+    if exponent == 2:
+        builder.give(node, Combine, shape, inputs=(name, name), kind="multiply")
+    elif exponent == 0.5:
+        builder.give(node, Function, shape, inputs=(name,), kind="sqrt")
+    else:
+        raise builder.unsupported(node, f"its exponent is {exponent}", "use squares, roots or products")
+
+
+def affine(builder: Builder, node: Node, name: str, scale: Doubles | None, shift: Doubles | None) -> None:
+    """The node's output is ``scale * name + shift``."""
+    builder.give(node, Affine, builder.network.shapes[name], inputs=(name,), scale=scale, shift=shift)
+
+
+def rescaled(symbol: TwoValued, factor: float, addend: float) -> TwoValued:
+    """``factor * symbol + addend``."""
+    value = factor * symbol.pad_value + addend
+    return replace(symbol, gain=factor * symbol.gain, offset=factor * symbol.offset + addend, pad_value=value)
+
+
+def mapped(symbol: TwoValued, low: float, high: float) -> TwoValued:
+    """The same sign with other values: what any function of each element makes of it."""
+    return replace(symbol, gain=float(high - low) / 2, offset=float(high + low) / 2)
+
+
+def combine(builder: Builder, node: Node, kind: Combination) -> None:
+    """The node's output is a combination of its two inputs."""
+    names = (builder.real(node, 0), builder.real(node, 1))
+    shape = _broadcast(builder, node, *(builder.network.shapes[name] for name in names))
+    builder.give(node, Combine, shape, inputs=names, kind=kind)
+
+
+def _broadcast(builder: Builder, node: Node, left: Shape, right: Shape) -> Shape:
+    if len(left) != len(right):
+        raise builder.unsupported(node, f"a map {list(left)} meets a map {list(right)}", "give both the same rank")
+    try:
+        return np.broadcast_shapes(left, right)
+    except ValueError as error:
+        raise builder.unsupported(
+            node, f"a map {list(left)} meets a map {list(right)}", "give both one shape"
+        ) from error
+
+
+def _with_constant(builder: Builder, node: Node, index: int, constant: Known, *, reverse: bool) -> None:
+    """One operand is known; ``reverse``: it is the left one."""
+    symbol = builder.settle(node, index)
+    if isinstance(symbol, TwoValued) and constant.array.size == 1 and not (node.op == "Div" and reverse):
+        factor, addend = _factors(node.op, float(constant.array.reshape(-1)[0]), reverse=reverse)
+        builder.symbols[node.output] = rescaled(symbol, factor, addend)
+        return
+    name = builder.real(node, index)
+    value = builder.per_sample(node, constant.array, builder.network.shapes[name])
+    if node.op == "Div" and reverse:
+        raise builder.unsupported(node, "it divides a constant by a map", "multiply by the reciprocal")
+    if node.op in ("Mul", "Div"):
+        with np.errstate(divide="ignore"):
+            scale = value if node.op == "Mul" else 1 / value
+        if not np.isfinite(scale).all():
+            raise builder.unsupported(node, "it divides by 0", "look at its weights")
+        affine(builder, node, name, scale, None)
+    elif node.op == "Add" or not reverse:
+        affine(builder, node, name, None, value if node.op == "Add" else -value)
+    else:
+        affine(builder, node, name, np.full(value.shape, -1.0), value)
+
+
+def _factors(op: str, value: float, *, reverse: bool) -> tuple[float, float]:
+    """Factor and addend of ``x op value``, or of ``value op x``."""
+    if op == "Add":
+        return 1.0, value
+    if op == "Sub":
+        return (-1.0, value) if reverse else (1.0, -value)
+    return (value if op == "Mul" else 1 / value if value else np.inf), 0.0

@@ -1,0 +1,197 @@
+"""The truth: the ONNX file itself, run by onnxruntime with graph optimisations off, tapped where binary layers read.
+
+What is run is the file's own graph, not our IR; of ours are only the names of the taps, and the movements between a
+value of the file and the map that a binary layer reads (a repeat or a slice of signs).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repbnn_converters.onnx import network as ir
+from repbnn_converters.onnx import sessions, taps
+from repbnn_converters.onnx.importing import Imported
+from repbnn_edge.verification.reference import OUTPUT, BinaryLayer, Floats
+
+_Line = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+class OnnxReference:
+    """``repbnn_edge.verification.reference.Reference`` of an imported file.
+
+    Args:
+        imported: the file, and what was recognised in it.
+        names: what each binary layer is called, by the value that it makes.
+    """
+
+    def __init__(self, imported: Imported, names: Mapping[str, str]) -> None:
+        self._imported = imported
+        self._network = imported.network
+        self._names = names
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width, channels."""
+        channels, height, width = (*self._network.shapes[self._network.input], 1, 1)[:3]
+        return height, width, channels
+
+    @cached_property
+    def binary_layers(self) -> Sequence[BinaryLayer]:
+        """All binary layers, in topological order."""
+        return [self._binary_layer(layer) for layer in self._network.binary]
+
+    def run(self, batch: Floats) -> Mapping[str, Floats]:
+        """Every tap and the output, channels last, for (N, H, W, C) inputs."""
+        return self._run(self._session, batch)
+
+    def run_optimised(self, batch: Floats) -> Mapping[str, Floats]:
+        """The same at onnxruntime's default level: what its own fusions change, to stand beside what ours do."""
+        return self._run(self._optimised_session, batch)
+
+    def counts(self) -> Mapping[str, Any]:
+        """MACs and parameters of the file, before anything was folded."""
+        return {"macs": self._macs(), "parameters": self._parameters()}
+
+    @cached_property
+    def _taps(self) -> taps.Taps:
+        return taps.Taps(self._network, self._imported.graph, [layer.input for layer in self._network.binary])
+
+    @cached_property
+    def _session(self) -> Any:
+        return sessions.unoptimised(self._tapped(), "the network")
+
+    @cached_property
+    def _optimised_session(self) -> Any:
+        return sessions.optimised(self._tapped(), "the network")
+
+    def _tapped(self) -> Any:
+        """The file with its taps as outputs."""
+        import onnx
+
+        model = onnx.ModelProto()
+        model.CopyFrom(self._imported.model)
+        existing = {value.name for value in model.graph.output}
+        for name in self._taps.roots:
+            if name not in existing and name != self._network.input:
+                model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+        return model
+
+    def _run(self, session: Any, batch: Floats) -> Mapping[str, Floats]:
+        size = self._imported.graph.batch
+        parts = [self._run_part(session, batch[i : i + size]) for i in range(0, len(batch), size)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _run_part(self, session: Any, part: Floats) -> dict[str, Floats]:
+        """One run at the file's own batch size; a last part that is smaller is filled up."""
+        size = self._imported.graph.batch
+        missing = size - len(part)
+        filled = np.concatenate([part, np.zeros((missing, *part.shape[1:]), np.float32)]) if missing else part
+        vector = len(self._network.shapes[self._network.input]) == 1
+        image = filled.reshape(size, -1) if vector else np.ascontiguousarray(filled.transpose(0, 3, 1, 2))
+        wanted = [output.name for output in session.get_outputs()]
+        results = sessions.run(session, wanted, {self._network.input: image}, "the network")
+        values = dict(zip(wanted, results, strict=True))
+        values[self._network.input] = image
+        tapped = self._taps.evaluate(values)
+        tapped[OUTPUT] = values[self._imported.model.graph.output[0].name]
+        return {name: _channels_last(value[: len(part)]) for name, value in tapped.items()}
+
+    def _binary_layer(self, layer: ir.BinaryConv) -> BinaryLayer:
+        return BinaryLayer(
+            name=self._names.get(layer.output, layer.name),
+            kind="dense" if layer.dense else "conv2d",
+            sign_input=layer.input,
+            weights=np.ascontiguousarray(layer.weights.transpose(2, 3, 1, 0)),
+            strides=layer.strides,
+            dilations=layer.dilations,
+            padding=layer.pads,
+            pad_value=layer.pad_value,
+            groups=layer.groups,
+            to_sign=self._thresholds.get(layer.output),
+        )
+
+    @cached_property
+    def _thresholds(self) -> dict[str, _Line]:
+        """(scale, shift) from each binary layer's integers to the next sign, where nothing but an affine is between."""
+        producers = self._network.producers()
+        found: dict[str, _Line] = {}
+        for reader in self._network.binary:
+            chain = []
+            producer = producers.get(reader.input)
+            while isinstance(producer, ir.Affine | ir.Repeat):
+                chain.append(producer)
+                producer = producers.get(producer.input)
+            if isinstance(producer, ir.BinaryConv) and producer.output not in found:
+                composed = _compose(chain[::-1], len(producer.weights))
+                if composed is not None:
+                    found[producer.output] = composed
+        return found
+
+    def _macs(self) -> dict[str, int]:
+        macs = {"binary": 0, "float": 0}
+        for layer in self._network.layers:
+            positions = math.prod(self._network.shapes[layer.output][1:])
+            if isinstance(layer, ir.BinaryConv):
+                macs["binary"] += positions * layer.source_weights
+            elif isinstance(layer, ir.Conv | ir.Dense) and not layer.added:
+                macs["float"] += positions * layer.weights.size
+        return macs
+
+    def _parameters(self) -> dict[str, int]:
+        """Weights of binary layers, and every other real number that the file keeps; shape arithmetic is none."""
+        import onnx
+
+        graph = self._imported.model.graph
+        latent = self._latent_weights()
+        kinds = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE)
+        floats = sum(math.prod(t.dims) for t in graph.initializer if t.data_type in kinds and t.name not in latent)
+        return {"binary": sum(layer.source_weights for layer in self._network.binary), "float": floats}
+
+    def _latent_weights(self) -> set[str]:
+        """Initialisers that only become binary weights, however often the exporter stored them."""
+        graph = self._imported.model.graph
+        producers = {output: node for node in graph.node for output in node.output if output}
+        nodes = {node.name: node for node in graph.node}
+        sizes = {tensor.name: math.prod(tensor.dims) for tensor in graph.initializer}
+        latent: set[str] = set()
+        for layer in self._network.binary:
+            pending, seen = [nodes[layer.name].input[1]], set[str]()
+            while pending:
+                name = pending.pop()
+                if name in seen:
+                    continue
+                seen.add(name)
+                if sizes.get(name, 0) >= layer.source_weights:
+                    latent.add(name)
+                pending.extend(producers[name].input if name in producers else ())
+        return latent
+
+
+def _compose(
+    chain: list[ir.Affine | ir.Repeat], channels: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    scale, shift = np.ones(channels), np.zeros(channels)
+    for layer in chain:
+        if isinstance(layer, ir.Repeat):
+            scale, shift = np.tile(scale, layer.times), np.tile(shift, layer.times)
+            continue
+        parts = [part for part in (layer.scale, layer.shift) if part is not None]
+        if any(part.size not in (1, len(scale)) or part.size != part.shape[0] for part in parts):
+            return None
+        if layer.scale is not None:
+            scale, shift = scale * layer.scale.reshape(-1), shift * layer.scale.reshape(-1)
+        if layer.shift is not None:
+            shift = shift + layer.shift.reshape(-1)
+    return scale, shift
+
+
+def _channels_last(value: Any) -> Floats:
+    if value.ndim == 4:
+        value = value.transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(value, np.float32)
