@@ -23,6 +23,7 @@ from repbnn_edge.tflite import contents, structure
 IDENTIFIER = b"TFL3"
 _VERSION = 3
 _CUSTOM = 32
+_SHORT = 256
 _ALIGNMENT = 16  # the schema's force_align, which flatbuffers for Python does not know
 
 
@@ -213,10 +214,36 @@ def pack(model: Model) -> bytes:
     return bytes(builder.Output())
 
 
-class _Builder(flatbuffers.Builder):
-    """Aligns vectors of bytes, which are buffers and custom options, as flatc's generated C++ does."""
+def operator_code(model: Model, op: str, version: int) -> int:
+    """The index of a builtin operator's code in ``model.raw``, which is given one if it lacks it."""
+    codes = model.raw.operatorCodes
+    for index, code in enumerate(codes):
+        if (_operator_name(code), code.version) == (op, version):
+            return index
+    number = next(number for number, name in _builtin_names().items() if name == op)
+    codes.append(generated().OperatorCodeT(deprecatedBuiltinCode=min(number, 127), builtinCode=number, version=version))
+    return len(codes) - 1
 
-    __slots__ = ()
+
+class _Builder(flatbuffers.Builder):
+    """Aligns vectors of bytes, which are buffers and custom options, as flatc's generated C++ does.
+
+    Short vectors that are equal, mostly shapes, are written once: readers follow offsets and cannot tell.
+    """
+
+    __slots__ = ("_short",)
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._short: dict[tuple[str, bytes], int] = {}
+
+    def CreateNumpyVector(self, x: NDArray[Any]) -> int:  # noqa: N802
+        if x.nbytes > _SHORT:
+            return int(super().CreateNumpyVector(x))
+        key = x.dtype.str, x.tobytes()
+        if key not in self._short:
+            self._short[key] = int(super().CreateNumpyVector(x))
+        return self._short[key]
 
     def StartVector(self, elemSize: int, numElems: int, alignment: int) -> Any:  # noqa: N802, N803
         return super().StartVector(elemSize, numElems, _ALIGNMENT if elemSize == 1 else alignment)

@@ -11,13 +11,16 @@ Result::
     tensors: t0 -> 1, t1 -> 2, t2 -> 1
 
 A buffer of a variable tensor, which the runtime writes to, is never shared. Operator codes that no operator has any
-more are dropped too. The file computes what it did: only indices change.
+more go too, and quantisation tables that say nothing, of which LCE gives one to each tensor. The file computes what it
+did: only indices change.
 """
 
 from __future__ import annotations
 
 import hashlib
 from typing import Any
+
+import numpy as np
 
 from repbnn_edge.tflite.schema import Model
 
@@ -33,6 +36,10 @@ def run(model: Model) -> Model:
     raw.metadataBuffer = None
     raw.buffers = kept
     _keep_codes(raw)
+    for graph in raw.subgraphs:
+        for tensor in graph.tensors or []:
+            if _says_nothing(tensor.quantization):
+                tensor.quantization = None
     return Model(raw)
 
 
@@ -61,6 +68,12 @@ def _keep_buffers(raw: Any) -> tuple[dict[int, int], list[Any]]:
         else:
             places[index] = seen[key]
     return places, kept
+
+
+def _says_nothing(quantization: Any) -> bool:
+    return quantization is not None and not any(
+        value is not None and np.any(value) for value in vars(quantization).values()
+    )
 
 
 def _keep_codes(raw: Any) -> None:
