@@ -12,7 +12,8 @@ REPBNN_EXPORT TfLiteDelegate* tflite_plugin_create_delegate(const char* const* k
   std::string error = "out of memory";
   TfLiteDelegate* delegate = repbnn::guarded<TfLiteDelegate*>(nullptr, [&]() -> TfLiteDelegate* {
     repbnn::Options options;
-    if (!repbnn::parse_options(keys, values, count, &options, &error)) return nullptr;
+    // Python passes the count as a 32-bit int: what stands above it in the register is not ours.
+    if (!repbnn::parse_options(keys, values, static_cast<uint32_t>(count), &options, &error)) return nullptr;
     return repbnn::Delegate::create(options, &error);
   });
   if (delegate == nullptr) {

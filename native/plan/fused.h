@@ -1,0 +1,114 @@
+// The fused plan: steps in segments, segments in tiles, tiles shared out to threads. Private to plan.cc.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/aligned.h"
+#include "kernels/bconv2d/bconv2d.h"
+#include "kernels/pool/pool.h"
+#include "plan/layout.h"
+#include "plan/plan.h"
+#include "plan/reference.h"
+
+namespace repbnn {
+
+// What a step needs beside its maps, prepared once and shared by the threads.
+struct PreparedStep {
+  std::unique_ptr<Bconv2d> conv;
+  PackedProgram program;
+  PoolGeometry pool;
+  float lo = 0.0f, hi = 0.0f;  // of a pool's fused activation
+};
+
+// The maps of one step as one thread sees them.
+struct BoundStep {
+  FloatMap source, result;
+  BitMap source_bits, result_bits;
+  Bindings maps;
+};
+
+class FusedPlan final : public Plan {
+ public:
+  // nullptr when a kernel refuses a step that the rules thought it could run.
+  static std::unique_ptr<FusedPlan> create(Graph graph, int images, const PlanOptions& options);
+
+  void run(const void* const* inputs, void* const* outputs) override;
+  std::string describe() const override;
+  size_t memory_bytes() const override;
+
+ private:
+  explicit FusedPlan(const PlanOptions& options) : options_(options) {}
+
+  // Preparing: fused_prepare.cc.
+  bool prepare();
+  bool prepare_step(int s);
+  bool prepare_conv(int s);
+  void bind(int thread);
+  void bind_step(int thread, int s);
+  FloatMap float_map(int thread, int tensor, int channel, int s);
+  BitMap bit_map(int thread, int tensor, int channel);
+  uint8_t* memory_of(int thread, int tensor);
+  void prepare_reference();
+
+  // Running: fused_run.cc.
+  void run_image();
+  void run_segment(int g);
+  void run_tile(int g, int tile, int thread);
+  void run_step(int s, const BoundStep& bound, int y0, int y1, int x0, int x1, int filter0, int filter1, int thread);
+  void run_spread(int g);
+  static bool splits_by_filters(const Step& step, int filters);
+  void run_reference_step(int s);
+  void copy_packed(int position, bool in);
+  void rebase(int thread, int g, int y0, int x0);
+  void patch_external(const void* const* inputs, void* const* outputs);
+
+  // A map whose data moves with the runtime's memory, or whose origin moves with the tile.
+  struct ExternalMap {
+    float** data;
+    int index;
+    bool output;
+    ptrdiff_t offset;  // floats
+  };
+  struct ExternalBits {
+    uint32_t** data;
+    int index;
+    bool output;
+  };
+  struct MovingFloats {
+    FloatMap* map;
+    Scale scale;
+  };
+  struct MovingBits {
+    BitMap* map;
+    Scale scale;
+  };
+  struct Moving {
+    std::vector<MovingFloats> floats;
+    std::vector<MovingBits> bits;
+  };
+
+  void note_floats(int thread, int s, FloatMap* map, int tensor, int channel);
+  void note_bits(int thread, int s, BitMap* map, int tensor);
+
+  PlanOptions options_;
+  Graph graph_;  // of one image
+  int images_ = 1;
+  Steps steps_;
+  Segments segments_;
+  Layout layout_;
+  std::vector<PreparedStep> prepared_;
+  AlignedBuffer<uint8_t> arena_, scratch_, reference_memory_;
+  size_t scratch_stride_ = 0, conv_scratch_ = 0;  // of one thread's block; its part for kernels comes last
+  std::vector<std::vector<BoundStep>> bound_;     // [thread][step]
+  std::vector<std::vector<Moving>> moving_;       // [thread][segment]
+  std::vector<ExternalMap> external_floats_;
+  std::vector<ExternalBits> external_bits_;
+  Buffers reference_;                             // dense memory for reference steps
+  std::vector<const void*> inputs_;
+  std::vector<void*> outputs_;
+  std::vector<double> seconds_;  // by segment
+  long runs_ = 0;
+};
+
+}  // namespace repbnn

@@ -1,0 +1,238 @@
+#include <time.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/text.h"
+#include "plan/fused.h"
+
+namespace repbnn {
+namespace {
+
+double seconds_now() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+// Copies a 4-D map between a dense array and one of any strides; `to_dense` says which way.
+void copy_map(const Tensor& tensor, uint8_t* dense, uint8_t* map, ptrdiff_t row_pitch, ptrdiff_t pixel_stride, bool to_dense) {
+  const size_t element = static_cast<size_t>(size_of(tensor.type));
+  const size_t length = tensor.dims[3] * element;
+  for (int y = 0; y < tensor.dims[1]; ++y) {
+    for (int x = 0; x < tensor.dims[2]; ++x, dense += length) {
+      uint8_t* pixel = map + (y * row_pitch + x * pixel_stride) * static_cast<ptrdiff_t>(element);
+      std::memcpy(to_dense ? dense : pixel, to_dense ? pixel : dense, length);
+    }
+  }
+}
+
+}  // namespace
+
+void FusedPlan::run(const void* const* inputs, void* const* outputs) {
+  for (int image = 0; image < images_; ++image) {
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      inputs_[i] = static_cast<const uint8_t*>(inputs[i]) + image * graph_.tensors[graph_.inputs[i]].bytes();
+    }
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+      outputs_[i] = static_cast<uint8_t*>(outputs[i]) + image * graph_.tensors[graph_.outputs[i]].bytes();
+    }
+    run_image();
+  }
+  ++runs_;
+}
+
+void FusedPlan::run_image() {
+  patch_external(inputs_.data(), outputs_.data());
+  for (int position : layout_.copied_inputs) copy_packed(position, true);
+  for (int g = 0; g < static_cast<int>(segments_.segments.size()); ++g) {
+    const double start = options_.profile ? seconds_now() : 0.0;
+    run_segment(g);
+    if (options_.profile) seconds_[g] += seconds_now() - start;
+  }
+  for (int position : layout_.copied_outputs) copy_packed(position, false);
+}
+
+void FusedPlan::patch_external(const void* const* inputs, void* const* outputs) {
+  for (ExternalMap& map : external_floats_) {
+    const void* memory = map.output ? outputs[map.index] : inputs[map.index];
+    *map.data = static_cast<float*>(const_cast<void*>(memory)) + map.offset;
+  }
+  for (ExternalBits& map : external_bits_) {
+    const void* memory = map.output ? outputs[map.index] : inputs[map.index];
+    *map.data = static_cast<uint32_t*>(const_cast<void*>(memory));
+  }
+  for (size_t t = 0; t < graph_.tensors.size(); ++t) {
+    const MapLayout& map = layout_.maps[t];
+    if (map.place == Place::kInput) reference_.data[t] = const_cast<void*>(inputs[map.index]);
+    if (map.place == Place::kOutput) reference_.data[t] = outputs[map.index];
+  }
+}
+
+void FusedPlan::copy_packed(int position, bool in) {
+  const int t = in ? graph_.inputs[position] : graph_.outputs[position];
+  const MapLayout& map = layout_.maps[t];
+  auto* dense = static_cast<uint8_t*>(in ? const_cast<void*>(inputs_[position]) : outputs_[position]);
+  copy_map(graph_.tensors[t], dense, arena_.data() + map.offset, map.row_pitch, map.pixel_stride, !in);
+}
+
+void FusedPlan::run_segment(int g) {
+  const Segment& segment = segments_.segments[g];
+  if (!segment.tiled) return run_reference_step(segment.steps[0]);
+  const int tiles = ceil_div(segment.height, segment.tile_h) * ceil_div(segment.width, segment.tile_w);
+  if (tiles == 1 && options_.pool->size() > 1) return run_spread(g);
+  if (options_.pool->size() == 1) {
+    for (int tile = 0; tile < tiles; ++tile) run_tile(g, tile, 0);
+    return;
+  }
+  options_.pool->run(tiles, [&](int tile, int thread) { run_tile(g, tile, thread); });
+}
+
+void FusedPlan::rebase(int thread, int g, int y0, int x0) {
+  for (MovingFloats& moving : moving_[thread][g].floats) {
+    moving.map->y_base = y0 / moving.scale.y;
+    moving.map->x_base = x0 / moving.scale.x;
+  }
+  for (MovingBits& moving : moving_[thread][g].bits) {
+    moving.map->y_base = y0 / moving.scale.y;
+    moving.map->x_base = x0 / moving.scale.x;
+  }
+}
+
+void FusedPlan::run_tile(int g, int tile, int thread) {
+  const Segment& segment = segments_.segments[g];
+  const int across = ceil_div(segment.width, segment.tile_w);
+  const int y0 = tile / across * segment.tile_h, x0 = tile % across * segment.tile_w;
+  const int y1 = std::min(y0 + segment.tile_h, segment.height), x1 = std::min(x0 + segment.tile_w, segment.width);
+  rebase(thread, g, y0, x0);
+  for (size_t i = 0; i < segment.steps.size(); ++i) {
+    const int s = segment.steps[i];
+    const Scale scale = segment.scales[i];
+    run_step(s, bound_[thread][s], y0 / scale.y, y1 / scale.y, x0 / scale.x, x1 / scale.x, 0, -1, thread);
+  }
+}
+
+void FusedPlan::run_step(int s, const BoundStep& bound, int y0, int y1, int x0, int x1, int filter0, int filter1, int thread) {
+  const Step& step = steps_.steps[s];
+  const PreparedStep& prepared = prepared_[s];
+  switch (step.form) {
+    case StepForm::kBconv2d: {
+      Bconv2d::Call call;
+      call.input = bound.source_bits;
+      call.outputs = &bound.maps;
+      call.y0 = y0, call.y1 = y1, call.x0 = x0, call.x1 = x1;
+      call.filter_begin = filter0, call.filter_end = filter1;
+      call.scratch = scratch_.data() + thread * scratch_stride_ + layout_.scratch_bytes;
+      return prepared.conv->run(call);
+    }
+    case StepForm::kPointwise:
+      return run_pointwise(options_.isa, prepared.program, bound.source, bound.maps, y0, y1, x0, x1);
+    case StepForm::kAveragePool:
+      return average_pool(options_.isa, prepared.pool, bound.source, bound.result, prepared.lo, prepared.hi, y0, y1, x0, x1);
+    case StepForm::kMaxPool:
+      return max_pool(options_.isa, prepared.pool, bound.source, bound.result, prepared.lo, prepared.hi, y0, y1, x0, x1);
+    case StepForm::kBMaxPool:
+      return binary_max_pool(prepared.pool, bound.source_bits, bound.result_bits, y0, y1, x0, x1);
+    case StepForm::kUnpack:
+      return unpack_signs(options_.isa, graph_.out(graph_.ops[step.op]).channels(), bound.source_bits, bound.result, y0, y1, x0, x1);
+    case StepForm::kReference: break;
+  }
+}
+
+// Whether ranges of 32 filters never share a word of packed output.
+bool FusedPlan::splits_by_filters(const Step& step, int filters) {
+  if (step.bits.empty()) return true;
+  if (step.copies > 1 && filters % kWordBits != 0) return false;
+  return std::all_of(step.bits.begin(), step.bits.end(), [](const MapUse& use) { return use.channel % kWordBits == 0; });
+}
+
+// A map of one tile cannot be shared out by pixels: by filters, or by rows, step after step, in thread 0's scratch.
+void FusedPlan::run_spread(int g) {
+  const Segment& segment = segments_.segments[g];
+  rebase(0, g, 0, 0);
+  for (size_t i = 0; i < segment.steps.size(); ++i) {
+    const int s = segment.steps[i];
+    const BoundStep& bound = bound_[0][s];
+    const int height = segment.height / segment.scales[i].y, width = segment.width / segment.scales[i].x;
+    const Bconv2d* conv = prepared_[s].conv.get();
+    if (conv == nullptr || !splits_by_filters(steps_.steps[s], conv->geometry().filters)) {
+      options_.pool->run(height, [&](int y, int thread) { run_step(s, bound, y, y + 1, 0, width, 0, -1, thread); });
+      continue;
+    }
+    const int filters = conv->geometry().filters;
+    // Pieces end at whole words of packed output, so that no two threads write one word.
+    const int granule = std::max(conv->filter_granule(), kWordBits);
+    const int pieces = ceil_div(filters, granule);
+    options_.pool->run(pieces, [&](int piece, int thread) {
+      const int end = std::min((piece + 1) * granule, filters);
+      run_step(s, bound, 0, height, 0, width, piece * granule, end, thread);
+    });
+  }
+}
+
+void FusedPlan::run_reference_step(int s) {
+  const Op& op = graph_.ops[steps_.steps[s].op];
+  const auto exchange = [&](int t, bool to_dense) {
+    const View& view = steps_.views[t];
+    const int base = view.base < 0 ? t : view.base;
+    const Tensor& tensor = graph_.tensors[t];
+    const MapLayout& map = layout_.maps[base];
+    if ((view.base < 0 && map.dense(tensor)) || tensor.constant != nullptr) return;
+    const ptrdiff_t offset = view.y0 * map.row_pitch + view.x0 * map.pixel_stride + view.channel;
+    auto* memory = map.place == Place::kInput    ? static_cast<uint8_t*>(const_cast<void*>(inputs_[map.index]))
+                   : map.place == Place::kOutput ? static_cast<uint8_t*>(outputs_[map.index])
+                                                 : memory_of(0, base);
+    memory += offset * size_of(tensor.type);
+    auto* dense = static_cast<uint8_t*>(reference_.data[t]);
+    if (view.modulo == 0) {
+      copy_map(tensor, dense, memory, map.row_pitch * view.stride_y, map.pixel_stride * view.stride_x, to_dense);
+      return;
+    }
+    for (int y = 0; y < tensor.dims[1]; ++y) {
+      for (int x = 0; x < tensor.dims[2]; ++x) {
+        for (int c = 0; c < tensor.dims[3]; c += view.modulo, dense += view.modulo * sizeof(float)) {
+          std::memcpy(dense, memory + (y * map.row_pitch + x * map.pixel_stride) * sizeof(float), view.modulo * sizeof(float));
+        }
+      }
+    }
+  };
+  for (int t : op.inputs) {
+    if (t >= 0) exchange(t, true);
+  }
+  run_reference(graph_, op, reference_);
+  for (int t : op.outputs) exchange(t, false);
+}
+
+std::string FusedPlan::describe() const {
+  static const char* const forms[] = {"bconv2d", "pointwise", "average_pool", "max_pool", "binary_max_pool", "unpack", "reference"};
+  std::string all;
+  for (size_t g = 0; g < segments_.segments.size(); ++g) {
+    const Segment& segment = segments_.segments[g];
+    std::string steps;
+    for (int s : segment.steps) {
+      const Step& step = steps_.steps[s];
+      std::vector<std::string> nodes;
+      for (int op : step.ops) nodes.push_back(format("%d", graph_.ops[op].node));
+      const Bconv2d* conv = prepared_[s].conv.get();
+      steps += format("%s{\"form\": \"%s\", \"kernel\": %s, \"nodes\": [%s]}", steps.empty() ? "" : ", ",
+                      forms[static_cast<int>(step.form)],
+                      conv != nullptr ? json_quote(bconv2d_kernel_name(conv->kernel())).c_str() : "null", join(nodes).c_str());
+    }
+    all += format("%s\n {\"tile\": [%d, %d], \"map\": [%d, %d]", g ? "," : "", segment.tile_h, segment.tile_w, segment.height, segment.width);
+    if (options_.profile && runs_ > 0) all += format(", \"mean_ms\": %.6f", 1e3 * seconds_[g] / static_cast<double>(runs_));
+    all += ", \"steps\": [" + steps + "]}";
+  }
+  return "[" + all + "]";
+}
+
+size_t FusedPlan::memory_bytes() const {
+  size_t bytes = arena_.size() + scratch_.size() + reference_memory_.size();
+  for (const PreparedStep& step : prepared_) {
+    if (step.conv != nullptr) bytes += step.conv->packed_bytes();
+  }
+  return bytes;
+}
+
+}  // namespace repbnn

@@ -1,0 +1,178 @@
+#include "plan/segment.h"
+
+#include <algorithm>
+
+namespace repbnn {
+namespace {
+
+constexpr int kTileRows = 2;
+constexpr int kTileColumns = 14;  // as wide as a register tile of the widest kernels
+
+// Every tensor that a step reads, without constants; through views, the maps below.
+template <typename Visit>
+void for_each_read(const Graph& graph, const Step& step, Visit visit) {
+  if (step.form == StepForm::kReference) {
+    for (int t : graph.ops[step.op].inputs) {
+      if (t >= 0 && graph.tensors[t].constant == nullptr) visit(t);
+    }
+    return;
+  }
+  visit(step.source);
+  for (const MapUse& use : step.floats) {
+    if (!use.written && graph.tensors[use.tensor].constant == nullptr) visit(use.tensor);
+  }
+}
+
+template <typename Visit>
+void for_each_write(const Graph& graph, const Step& step, Visit visit) {
+  if (step.form == StepForm::kReference) {
+    for (int t : graph.ops[step.op].outputs) visit(t);
+    return;
+  }
+  if (step.result >= 0) visit(step.result);
+  for (const MapUse& use : step.floats) {
+    if (use.written) visit(use.tensor);
+  }
+  for (const MapUse& use : step.bits) visit(use.tensor);
+}
+
+class Segmenter {
+ public:
+  Segmenter(const Graph& graph, const Steps& steps) : graph_(graph), steps_(steps) {
+    writer_.assign(graph.tensors.size(), -1);
+    result_.segment_of_step.assign(steps.steps.size(), -1);
+    result_.scratch_of.assign(graph.tensors.size(), -1);
+  }
+
+  Segments run() {
+    for (int s = 0; s < static_cast<int>(steps_.steps.size()); ++s) {
+      Scale scale;
+      if (!joins(s, &scale)) open(s), scale = Scale();
+      Segment& segment = result_.segments.back();
+      segment.steps.push_back(s);
+      segment.scales.push_back(scale);
+      const int index = static_cast<int>(result_.segments.size()) - 1;
+      result_.segment_of_step[s] = index;
+      for_each_write(graph_, steps_.steps[s], [&](int t) { writer_[t] = index; });
+    }
+    for (Segment& segment : result_.segments) choose_tile(&segment);
+    find_scratch();
+    return std::move(result_);
+  }
+
+ private:
+  void open(int s) {
+    Segment segment;
+    segment.tiled = steps_.steps[s].form != StepForm::kReference;
+    if (segment.tiled) step_extent(graph_, steps_.steps[s], &segment.height, &segment.width);
+    result_.segments.push_back(segment);
+  }
+
+  // The tensor that memory is found under, and whether it lies pixel on pixel.
+  int base_of(int tensor, bool* same_pixels) const {
+    const View& view = steps_.views[tensor];
+    *same_pixels = view.base < 0 || view.same_pixels();
+    return view.base < 0 ? tensor : view.base;
+  }
+
+  // How many pixels of its source go into one pixel of a step's output, when no two outputs share one.
+  bool shrink(const Step& step, Scale* factor) const {
+    *factor = Scale();
+    if (step.form == StepForm::kPointwise || step.form == StepForm::kUnpack) return true;
+    const Window& w = graph_.ops[step.op].window;
+    if (step.form == StepForm::kBconv2d) return w.kernel_h == 1 && w.kernel_w == 1 && w.stride_h == 1 && w.stride_w == 1;
+    *factor = {w.stride_h, w.stride_w};
+    const Tensor& in = graph_.tensors[step.source];
+    return w.kernel_h == w.stride_h && w.kernel_w == w.stride_w && in.dims[1] % w.stride_h == 0 &&
+           in.dims[2] % w.stride_w == 0;
+  }
+
+  bool joins(int s, Scale* scale) const {
+    const Step& step = steps_.steps[s];
+    if (result_.segments.empty() || step.form == StepForm::kReference) return false;
+    const Segment& segment = result_.segments.back();
+    if (!segment.tiled) return false;
+    const int current = static_cast<int>(result_.segments.size()) - 1;
+    bool fits = true, reads_segment = false;
+    // First the source, which says at what scale the step runs, then the maps of its program, which must agree.
+    const auto check = [&](int t, bool is_source) {
+      bool same_pixels;
+      const int base = base_of(t, &same_pixels);
+      if (writer_[base] != current) return;
+      const Scale inner = scale_of(base);
+      Scale factor;
+      if (!same_pixels || (is_source && !shrink(step, &factor))) return void(fits = false);
+      const Scale wanted = is_source ? Scale{inner.y * factor.y, inner.x * factor.x} : inner;
+      if (reads_segment && !(wanted == *scale)) return void(fits = false);
+      *scale = wanted;
+      reads_segment = true;
+    };
+    check(step.source, true);
+    for (const MapUse& use : step.floats) {
+      if (!use.written && graph_.tensors[use.tensor].constant == nullptr) check(use.tensor, false);
+    }
+    if (!reads_segment) *scale = Scale();
+    int height, width;
+    step_extent(graph_, step, &height, &width);
+    return fits && height * scale->y == segment.height && width * scale->x == segment.width;
+  }
+
+  Scale scale_of(int tensor) const {
+    const Segment& segment = result_.segments.back();
+    for (size_t i = 0; i < segment.steps.size(); ++i) {
+      bool found = false;
+      for_each_write(graph_, steps_.steps[segment.steps[i]], [&](int t) { found = found || t == tensor; });
+      if (found) return segment.scales[i];
+    }
+    return Scale();
+  }
+
+  static void choose_tile(Segment* segment) {
+    if (!segment->tiled) return;
+    int unit_y = 1, unit_x = 1;  // a tile holds whole pixels of every step
+    for (const Scale& scale : segment->scales) {
+      unit_y = std::max(unit_y, scale.y), unit_x = std::max(unit_x, scale.x);
+    }
+    for (const Scale& scale : segment->scales) {
+      if (unit_y % scale.y != 0 || unit_x % scale.x != 0) unit_y = segment->height, unit_x = segment->width;
+    }
+    const auto round_up = [](int value, int unit) { return (value + unit - 1) / unit * unit; };
+    segment->tile_w = segment->width <= 16 ? segment->width : round_up(kTileColumns, unit_x);
+    // Small maps have little to reuse between rows and much weight to stream: more rows share one pass over it.
+    segment->tile_h = std::min(segment->height, segment->width <= 8 ? round_up(8, unit_y) : round_up(kTileRows, unit_y));
+  }
+
+  // A tensor that is written and read within one segment, pixel on pixel, needs no map.
+  void find_scratch() {
+    std::vector<bool> whole(graph_.tensors.size(), false);
+    for (size_t t = 0; t < graph_.tensors.size(); ++t) whole[t] = graph_.tensors[t].is_output || writer_[t] < 0;
+    for (size_t s = 0; s < steps_.steps.size(); ++s) {
+      for_each_read(graph_, steps_.steps[s], [&](int t) {
+        bool same_pixels;
+        const int base = base_of(t, &same_pixels);
+        if (writer_[base] != result_.segment_of_step[s] || steps_.steps[s].form == StepForm::kReference) whole[base] = true;
+      });
+    }
+    for (size_t t = 0; t < graph_.tensors.size(); ++t) {
+      if (whole[t] || writer_[t] < 0 || !result_.segments[writer_[t]].tiled) continue;
+      result_.scratch_of[t] = writer_[t];
+    }
+  }
+
+  const Graph& graph_;
+  const Steps& steps_;
+  Segments result_;
+  std::vector<int> writer_;  // tensor -> segment that writes it
+};
+
+}  // namespace
+
+void step_extent(const Graph& graph, const Step& step, int* height, int* width) {
+  const int tensor = step.form == StepForm::kPointwise ? step.source : graph.ops[step.op].outputs[0];
+  *height = graph.tensors[tensor].dims[1];
+  *width = graph.tensors[tensor].dims[2];
+}
+
+Segments make_segments(const Graph& graph, const Steps& steps) { return Segmenter(graph, steps).run(); }
+
+}  // namespace repbnn

@@ -1,0 +1,202 @@
+// A fused plan equals the operators one after another, in every bit, whatever the network.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "plan/fused.h"
+#include "plan/plan.h"
+#include "random_network.h"
+
+namespace repbnn {
+namespace {
+
+std::vector<Isa> isas() {
+  std::vector<Isa> usable;
+  for (Isa isa : {Isa::kScalar, Isa::kNeon, Isa::kAvx2, Isa::kAvx512Vpopcntdq}) {
+    if (isa_built(isa) && cpu_supports(isa)) usable.push_back(isa);
+  }
+  return usable;
+}
+
+struct Memory {
+  std::vector<std::vector<float>> inputs, outputs;
+  std::vector<const void*> in;
+  std::vector<void*> out;
+
+  Memory(const Graph& graph, unsigned seed) {
+    std::mt19937 random(seed);
+    std::normal_distribution<float> normal;
+    for (int t : graph.inputs) {
+      inputs.emplace_back(graph.tensors[t].elements());
+      for (float& v : inputs.back()) v = random() % 50 == 0 ? special(random) : normal(random);
+    }
+    for (int t : graph.outputs) outputs.emplace_back(graph.tensors[t].elements(), 12345.0f);
+    for (auto& v : inputs) in.push_back(v.data());
+    for (auto& v : outputs) out.push_back(v.data());
+  }
+
+  static float special(std::mt19937& random) {
+    static const float values[] = {0.0f, -0.0f, 1e-45f, -1e-45f, 1e-20f, -1e-20f, 1.0f, -1.0f};
+    return values[random() % 8];
+  }
+};
+
+void expect_equal(const Memory& expected, const Memory& actual, const std::string& what) {
+  for (size_t i = 0; i < expected.outputs.size(); ++i) {
+    const auto &a = expected.outputs[i], &b = actual.outputs[i];
+    if (std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0) continue;
+    size_t different = 0, first = 0;
+    for (size_t k = 0; k < a.size(); ++k) {
+      if (std::memcmp(&a[k], &b[k], sizeof(float)) != 0 && different++ == 0) first = k;
+    }
+    ADD_FAILURE() << what << ": output " << i << ": " << different << " of " << a.size() << " values differ, the first at "
+                  << first << ": " << a[first] << " became " << b[first];
+  }
+}
+
+void compare(RandomNetwork& network, unsigned seed, Isa isa, int threads, const std::string& what) {
+  ThreadPool pool(threads);
+  PlanOptions options;
+  options.isa = isa;
+  options.pool = &pool;
+  const Graph& graph = network.b.graph;
+  Memory expected(graph, seed), actual(graph, seed);
+  make_unfused_plan(graph, options)->run(expected.in.data(), expected.out.data());
+  const std::unique_ptr<Plan> plan = FusedPlan::create(graph, 1, options);
+  ASSERT_NE(plan, nullptr) << what;
+  for (int run = 0; run < 2; ++run) {  // the second time over what the first left behind
+    for (auto& values : actual.outputs) std::fill(values.begin(), values.end(), -777.0f);
+    plan->run(actual.in.data(), actual.out.data());
+    expect_equal(expected, actual, what);
+  }
+}
+
+int networks() {
+  const char* count = std::getenv("REPBNN_TEST_NETWORKS");
+  return count != nullptr ? std::atoi(count) : 400;
+}
+
+TEST(Fusion, RandomNetworksAreEqualInEveryBit) {
+  int fused = 0;
+  for (int seed = 0; seed < networks() && !::testing::Test::HasFailure(); ++seed) {
+    RandomNetwork network(static_cast<unsigned>(seed));
+    for (Isa isa : isas()) {
+      const int threads = 1 + seed % 3;
+      compare(network, static_cast<unsigned>(seed), isa, threads,
+              "seed " + std::to_string(seed) + ", " + isa_name(isa) + ", " + std::to_string(threads) + " threads");
+    }
+    fused += static_cast<int>(make_steps(network.b.graph).steps.size()) < static_cast<int>(network.b.graph.ops.size());
+  }
+  if (!::testing::Test::HasFailure()) {
+    EXPECT_GT(fused, networks() / 2);
+  }
+}
+
+GraphBuilder::Conv wide_conv() {
+  GraphBuilder::Conv conv;
+  conv.filters = 64;
+  return conv;
+}
+
+// Rep block: two branches of one packed map, each repeated, scaled, added to the map before, and put side by side.
+struct RepBlock {
+  GraphBuilder b{7};
+  int input, middle, output;
+
+  RepBlock() {
+    input = b.input({1, 28, 28, 64});
+    const int packed = b.quantize(b.add_constant(input));
+    middle = b.prelu(b.add_constant(residual(b.bconv2d(packed, 64, conv(3)), input)));
+    const int next = b.quantize(b.add_constant(middle));
+    const int left = residual(b.bconv2d(next, 64, conv(1)), middle), right = residual(b.bconv2d(next, 64, conv(1)), middle);
+    const int wide = b.prelu(b.add_constant(b.concat({left, right})));
+    output = b.pool(OpKind::kAveragePool, wide, 2, 2, Padding::kValid);
+    b.output(output);
+    connect(b.graph);
+  }
+
+  static GraphBuilder::Conv conv(int kernel) {
+    GraphBuilder::Conv c;
+    c.kernel = kernel;
+    return c;
+  }
+  int residual(int t, int shortcut) {
+    return b.op(OpKind::kAdd, {b.add_constant(b.mul_constant(b.concat({t, t, t, t}))), shortcut});
+  }
+};
+
+TEST(Fusion, ARepBlockIsThreeConvolutionsAndAPoolInOneSegment) {
+  RepBlock block;
+  const Steps steps = make_steps(block.b.graph);
+  ASSERT_EQ(steps.steps.size(), 5u);  // the first sign stands before: the input is the runtime's
+  EXPECT_EQ(steps.steps[0].form, StepForm::kPointwise);
+  for (int i = 1; i < 4; ++i) {
+    EXPECT_EQ(steps.steps[i].form, StepForm::kBconv2d);
+    EXPECT_EQ(steps.steps[i].copies, 4);
+  }
+  EXPECT_EQ(steps.steps[4].form, StepForm::kAveragePool);
+  const Segments segments = make_segments(block.b.graph, steps);
+  ASSERT_EQ(segments.segments.size(), 2u);
+  EXPECT_EQ(segments.segments[1].steps, (std::vector<int>{1, 2, 3, 4}));
+  EXPECT_EQ(segments.scratch_of[block.middle], 1);  // never written whole
+}
+
+TEST(Fusion, AValueThatOthersReadIsStored) {
+  RepBlock block;
+  block.b.output(block.middle);
+  const Steps steps = make_steps(block.b.graph);
+  const Segments segments = make_segments(block.b.graph, steps);
+  EXPECT_EQ(segments.scratch_of[block.middle], -1);
+}
+
+TEST(Fusion, A3x3BehindAWriterStartsASegment) {
+  GraphBuilder b(3);
+  const int input = b.input({1, 14, 14, 32});
+  int t = b.bconv2d(b.quantize(input), 32, GraphBuilder::Conv());
+  t = b.bconv2d(b.quantize(t), 16, GraphBuilder::Conv());
+  b.output(t);
+  connect(b.graph);
+  EXPECT_EQ(make_segments(b.graph, make_steps(b.graph)).segments.size(), 3u);
+}
+
+TEST(Fusion, OverlappingPoolStartsASegment) {
+  GraphBuilder b(3);
+  const int input = b.input({1, 14, 14, 32});
+  const int t = b.bconv2d(b.quantize(input), 32, GraphBuilder::Conv());
+  b.output(b.pool(OpKind::kMaxPool, t, 3, 2, Padding::kSameOne));
+  connect(b.graph);
+  EXPECT_EQ(make_segments(b.graph, make_steps(b.graph)).segments.size(), 3u);
+}
+
+TEST(Fusion, TheStemsRepetitionIsAView) {
+  GraphBuilder b(5);
+  const int input = b.input({1, 8, 8, 32});
+  const int wide = b.concat({input, input});
+  const int t = b.bconv2d(b.quantize(b.add_constant(wide)), 64, RepBlock::conv(3));
+  b.output(b.op(OpKind::kAdd, {b.concat({t, t, t, t}), wide}));
+  connect(b.graph);
+  const Steps steps = make_steps(b.graph);
+  EXPECT_EQ(steps.views[wide].base, input);
+  EXPECT_EQ(steps.views[wide].modulo, 32);
+  EXPECT_EQ(make_layout(b.graph, steps, make_segments(b.graph, steps)).maps[wide].place, Place::kNone);
+}
+
+TEST(Fusion, AMapThatDiesIsUpdatedInPlace) {
+  GraphBuilder b(5);
+  int t = b.add_constant(b.prelu(b.input({1, 14, 14, 64})));
+  std::vector<int> maps;
+  for (int i = 0; i < 3; ++i) {
+    t = b.op(OpKind::kAdd, {b.mul_constant(b.bconv2d(b.quantize(t), b.channels(t), wide_conv())), t});
+    maps.push_back(t);
+  }
+  b.output(b.prelu(t));
+  connect(b.graph);
+  const Steps steps = make_steps(b.graph);
+  const Layout layout = make_layout(b.graph, steps, make_segments(b.graph, steps));
+  EXPECT_EQ(layout.maps[maps[0]].offset, layout.maps[maps[1]].offset);
+  EXPECT_EQ(layout.maps[maps[0]].place, Place::kArena);
+}
+
+}  // namespace
+}  // namespace repbnn
