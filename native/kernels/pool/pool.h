@@ -21,7 +21,7 @@ struct PoolGeometry {
 void average_pool(Isa isa, const PoolGeometry& geometry, const FloatMap& in, const FloatMap& out, float lo, float hi,
                   int y0, int y1, int x0, int x1);
 
-// The same for a maximum pool, from -FLT_MAX on, v = max < v ? v : max... exactly std::max(max, v).
+// The same for a maximum pool: std::max(most, v) from the lowest finite float on, so NaN never wins.
 void max_pool(Isa isa, const PoolGeometry& geometry, const FloatMap& in, const FloatMap& out, float lo, float hi,
               int y0, int y1, int x0, int x1);
 

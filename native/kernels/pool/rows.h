@@ -1,0 +1,35 @@
+// One output row of each operation of pool.h, implemented for each instruction set.
+#ifndef REPBNN_KERNELS_POOL_ROWS_H_
+#define REPBNN_KERNELS_POOL_ROWS_H_
+
+#include "kernels/pool/pool.h"
+
+namespace repbnn {
+
+// Output row y, columns [x0, x1); input rows [top, bottom) are the window's rows inside the map.
+struct PoolRow {
+  const PoolGeometry* geometry;
+  const FloatMap* in;
+  const FloatMap* out;
+  float lo, hi;
+  int y, x0, x1, top, bottom;
+};
+
+struct SignRow {
+  int channels;
+  const FloatMap* floats;
+  const BitMap* bits;
+  int y, x0, x1;
+};
+
+struct PoolFunctions {
+  void (*average)(const PoolRow& row);
+  void (*maximum)(const PoolRow& row);
+  void (*pack)(const SignRow& row);
+  void (*unpack)(const SignRow& row);
+};
+extern const PoolFunctions kScalarPool, kAvx2Pool, kAvx512Pool, kNeonPool;
+
+}  // namespace repbnn
+
+#endif  // REPBNN_KERNELS_POOL_ROWS_H_
