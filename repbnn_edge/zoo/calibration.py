@@ -7,7 +7,6 @@ tie. So the network is run once, call by call, on noise, and each layer gets its
 from __future__ import annotations
 
 import math
-import zlib
 from typing import Any
 
 import numpy as np
@@ -26,17 +25,18 @@ _KERNELS = {"kernel", "depthwise_kernel", "pointwise_kernel"}
 def calibrate(model: Any, seed: int = 0) -> None:
     """Give all trainable weights of ``model``, and the statistics of its batch norms, new values in place.
 
-    The values depend on the layers' names and the seed alone, not on how the network was made.
+    The values depend on the layers' order and the seed alone: names that Keras counts up in a process do not matter.
 
     Raises:
         BadInputError: its input size is open.
         UnsupportedError: as ``keras_graph.walk``.
     """
     graph = walk(model)
+    order = {node.name: index for index, node in enumerate(graph.nodes)}
 
     def override(node: Node, tensors: tuple[Any, ...]) -> None:
         if node.is_first_call and node.layer.trainable and node.layer.weights:
-            _draw(graph, node, tensors, np.random.default_rng([seed, zlib.crc32(node.layer_name.encode())]))
+            _draw(graph, node, tensors, np.random.default_rng([seed, order[node.name]]))
 
     evaluate(graph, noise(graph, _BATCH, seed), override, taps=[])
 
