@@ -15,6 +15,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from repbnn_edge.errors import RepbnnError
+
 _AWAITED = ("tensorflow", "tf_keras")
 
 
@@ -58,9 +60,12 @@ def _is_whole(name: str) -> bool:
 
 
 def _register() -> None:
-    """Import the layers, which registers them; without Keras 2 or larq there is nothing to register with."""
+    """Import the layers, which registers them; without Keras 2 or larq there is nothing to register with.
+
+    Nothing may be raised from here: somebody else's ``import tensorflow`` would fail.
+    """
     if "tf_keras" in sys.modules:
-        with contextlib.suppress(ImportError):
+        with contextlib.suppress(ImportError, RepbnnError):
             importlib.import_module("repbnn_edge.layers")
 
 

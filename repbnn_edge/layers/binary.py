@@ -70,17 +70,13 @@ def binary_view(layer: Any) -> BinaryView | None:
     two-valued, and subclasses. A layer without an input quantiser is judged by its weights alone: whether its input is
     binary is for the caller to see.
     """
-    return None if why_not_binary(layer) else _view(layer)
+    kernel, reason = _examine(layer)
+    return None if reason or kernel is None else _view(layer, kernel)
 
 
 def why_not_binary(layer: Any) -> str | None:
     """Why a layer cannot be an LCE binary convolution: a clause that fits behind "layer NAME:"; None where it can."""
-    kind = _kind(layer)
-    if kind is None:
-        return "it is no convolution or dense layer with a binary form in LCE"
-    if not layer.built:
-        return "it has no weights yet"
-    return _why_not_geometry(layer, kind) or _why_not_weights(_kernel(layer)) or _why_not_input(layer)
+    return _examine(layer)[1]
 
 
 def why_not_sign(function: Any, channels: int, *, spatial: bool = True) -> str | None:
@@ -115,6 +111,19 @@ def claims_binary(layer: Any) -> bool:
     """Whether a layer is meant to be binary: it quantises its kernel, and not with larq's NoOp."""
     quantizer = getattr(layer, "kernel_quantizer", None)
     return quantizer is not None and not isinstance(quantizer, lq.quantizers.NoOp)
+
+
+def _examine(layer: Any) -> tuple[NDArray[np.float32] | None, str | None]:
+    """The quantised kernel, as far as it came to that, and the first reason against the layer."""
+    kind = _kind(layer)
+    if kind is None:
+        return None, "it is no convolution or dense layer with a binary form in LCE"
+    if not layer.built:
+        return None, "it has no weights yet"
+    if reason := _why_not_geometry(layer, kind):
+        return None, reason
+    kernel = _kernel(layer)
+    return kernel, _why_not_weights(kernel) or _why_not_scale(layer) or _why_not_input(layer)
 
 
 def _kind(layer: Any) -> Literal["conv2d", "dense"] | None:
@@ -164,6 +173,13 @@ def _why_not_weights(kernel: NDArray[np.float32]) -> str | None:
     return "its weights are real numbers"
 
 
+def _why_not_scale(layer: Any) -> str | None:
+    factor = getattr(layer, "filter_scale", None)
+    if factor is not None and not np.isfinite(np.asarray(factor)).all():
+        return "its scale per filter holds NaN or infinity"
+    return None
+
+
 def _why_not_input(layer: Any) -> str | None:
     quantizer = getattr(layer, "input_quantizer", None)
     if quantizer is None:
@@ -176,8 +192,7 @@ def _padding(layer: Any) -> Literal["same", "valid"] | Pads:
     return pads or layer.padding
 
 
-def _view(layer: Any) -> BinaryView:
-    kernel = _kernel(layer)
+def _view(layer: Any, kernel: NDArray[np.float32]) -> BinaryView:
     scale = np.abs(kernel).reshape(-1, kernel.shape[-1]).mean(axis=0, dtype=np.float64)
     factor = getattr(layer, "filter_scale", None)
     if factor is not None:

@@ -39,10 +39,9 @@ def apply_node(node: Node, family: Family, weights: Weights, inputs: Sequence[Fl
 def binarise(kernel: Floats, family: Family) -> tuple[Floats, Floats]:
     """(signs, scale): the kernel as +-1, and its magnitude per filter, as the family's quantiser has it."""
     axes = (0, 1, 2)
-    w = kernel.astype(np.float64)
     if family == "two-step":
-        return _signs(w), np.abs(w).mean(axes).astype(np.float32)
-    centred = w - w.mean(axes)
+        return _signs(kernel), np.abs(kernel).mean(axes, dtype=np.float64).astype(np.float32)
+    centred = kernel.astype(np.float64) - kernel.mean(axes, dtype=np.float64)
     if family == "recu":
         return _signs(centred), np.ones(kernel.shape[-1], np.float32)
     standardised = centred / centred.std(axes, ddof=1)

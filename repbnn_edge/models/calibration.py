@@ -70,8 +70,9 @@ def _kernel(random: np.random.Generator, node: Node, _: Floats) -> dict[str, Flo
     """Both signs, and nothing near zero: no quantiser's rounding can decide a sign."""
     shape = node.weights["kernel"]
     bound = math.sqrt(6.0 / math.prod(shape[:-1]))
-    kernel = random.uniform(0.25, 1.0, shape) * random.choice([-bound, bound], shape)
-    drawn = {"kernel": np.asarray(kernel, dtype=np.float32)}
+    kernel = random.random(shape, dtype=np.float32) * np.float32(2 * bound) - np.float32(bound)
+    kernel = kernel * np.float32(0.75) + np.copysign(np.float32(0.25 * bound), kernel)
+    drawn = {"kernel": kernel}
     if "filter_scale" in node.weights:
         drawn["filter_scale"] = _uniform(random, 0.2, 1.0, node.weights["filter_scale"])
     return drawn

@@ -127,12 +127,19 @@ def _with_nan():
     return _with_kernel(kernel)
 
 
+def _with_scale_nan():
+    layer = _built(RepConv2D(8, 3, kernel_quantizer=ReCU(), filter_scale="ones"))
+    layer.filter_scale.assign([1, 2, 3, np.nan, 5, 6, 7, 8])
+    return layer
+
+
 @pytest.mark.parametrize(
     ("layer", "reason"),
     [
         (lambda: _built(_larq()), "real numbers"),
         (_with_zero, "1 of its 8 filters hold zeros"),
-        (_with_nan, "NaN"),
+        (_with_nan, "weights hold NaN"),
+        (_with_scale_nan, "scale per filter holds NaN"),
         (lambda: _with_kernel(_SIGNS * np.linspace(0.5, 2, 4)[:, None]), "scale per input channel"),
         (lambda: _built(_larq(kernel_quantizer=lq.quantizers.DoReFa(2, mode="weights")), 64), "more than one bit"),
         (lambda: _built(_larq(kernel_quantizer="ste_tern"), 64), "hold zeros"),

@@ -97,6 +97,15 @@ def test_importing_repbnn_edge_imports_no_framework():
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
 
 
+def test_a_process_with_keras_3_is_left_alone():
+    script = (
+        "import os; os.environ['TF_USE_LEGACY_KERAS'] = '0'; import repbnn_edge, tensorflow as tf, tf_keras, sys;"
+        "assert tf.keras.__version__.startswith('3.'); sys.exit('repbnn_edge.layers' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def test_every_layer_is_equal_to_its_clone_from_config():
     network = _network()
     clone = tf.keras.Model.from_config(network.get_config())
