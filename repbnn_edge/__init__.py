@@ -18,18 +18,24 @@ _WHERE = {
     "verify": "repbnn_edge.verification",
     "transform": "repbnn_edge.reptran",
     "rep_tran": "repbnn_edge.reptran",
+    "evaluate": "repbnn_edge.evaluation",
     "inspect_file": "repbnn_edge.inspection",
     "list_models": "repbnn_edge.models",
     "doctor": "repbnn_edge.diagnosis",
+    "load_delegate": "repbnn_edge.runtime.delegate",
+    "Interpreter": "repbnn_edge.runtime.litert",
 }
 
 __all__ = [
+    "Interpreter",
     "__version__",
     "convert",
     "doctor",
     "errors",
+    "evaluate",
     "inspect_file",
     "list_models",
+    "load_delegate",
     "rep_tran",
     "transform",
     "verify",
@@ -52,7 +58,10 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from repbnn_edge.conversion import convert
     from repbnn_edge.diagnosis import doctor
+    from repbnn_edge.evaluation import evaluate
     from repbnn_edge.inspection import inspect_file
     from repbnn_edge.models import list_models
     from repbnn_edge.reptran import rep_tran, transform
+    from repbnn_edge.runtime.delegate import load_delegate
+    from repbnn_edge.runtime.litert import Interpreter
     from repbnn_edge.verification import verify

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -58,6 +58,21 @@ def step(what: str) -> Iterator[None]:
         return
     with console.status(_escape(what)):
         yield
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar with the time left; gives a function that moves it on. Nothing where stderr is no terminal."""
+    console = err()
+    if verbosity.level < 0 or not console.is_terminal:
+        yield lambda steps: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(_escape(what), total=total)
+        yield lambda steps: bar.advance(task, steps)
 
 
 def _escape(text: str) -> str:

@@ -91,3 +91,44 @@ class ConvertReport(Report):
     seconds: Seconds
     verification: VerificationReport | None
     warnings: list[str] = []
+
+
+class ModelEntry(Report):
+    """One built-in network at its default beta; ``trained`` is what is known of shipped weights, None without any."""
+
+    name: str
+    beta: int
+    input_shape: tuple[int, ...]
+    trained: dict[str, Any] | None
+    parameters: CountPair
+    macs: CountPair
+    summary: str
+    data: str
+
+
+class ModelsReport(Report):
+    """The result of ``models``."""
+
+    models: list[ModelEntry]
+
+
+class EvalResult(Report):
+    """One runtime on one data set; ``top1`` and ``top5`` are fractions, ``confusion[label][answer]`` counts."""
+
+    runtime: str
+    version: str
+    threads: int
+    samples: int
+    top1: float
+    top5: float
+    images_per_second: float
+    confusion: list[list[int]] | None = None
+
+
+class EvalReport(Report):
+    """The result of ``eval``; ``agreement`` is the fraction of pictures on which all runtimes give the same top-1."""
+
+    file: str
+    data: str
+    results: list[EvalResult]
+    agreement: float

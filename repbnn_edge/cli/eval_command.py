@@ -1,0 +1,60 @@
+"""``repbnn-edge eval``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from repbnn_edge.cli.output import print_json
+
+if TYPE_CHECKING:
+    from repbnn_edge.reports import EvalReport
+
+EPILOG = "Example: repbnn-edge eval network.tflite --data cifar10/test.npz --runtime litert --runtime lce"
+
+
+def command(
+    file: Annotated[Path, typer.Argument(help="The .tflite; preprocessing and labels are read from it.")],
+    data: Annotated[Path, typer.Option(help="Folder class/picture.jpg, .npz, or CIFAR's .bin.", envvar="REPBNN_DATA")],
+    runtime: Annotated[
+        list[str] | None, typer.Option(help="litert, tflite or lce; repeatable, side by side.", show_default="litert")
+    ] = None,
+    num_threads: Annotated[
+        int | None, typer.Option(min=1, help="Sessions that run at once.", show_default="one a core")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use the first pictures only.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure top-1 and top-5 of a file on labelled pictures."""
+    from repbnn_edge.evaluation import evaluate
+
+    report = evaluate(file, data, runtimes=runtime or ["litert"], num_threads=num_threads, limit=limit)
+    if as_json:
+        print_json("eval", report.to_json())
+    else:
+        _print(report)
+
+
+def _print(report: EvalReport) -> None:
+    from rich.table import Table
+
+    from repbnn_edge import console
+
+    table = Table(title=f"{report.file} on {report.data}", title_justify="left")
+    for name in ("runtime", "version", "threads", "pictures", "top-1", "top-5", "pictures/s"):
+        table.add_column(name, justify="left" if name == "runtime" else "right")
+    for result in report.results:
+        table.add_row(
+            result.runtime,
+            result.version,
+            str(result.threads),
+            f"{result.samples:,}",
+            f"{result.top1:.2%}",
+            f"{result.top5:.2%}",
+            f"{result.images_per_second:,.1f}",
+        )
+    console.out().print(table)
+    if len(report.results) > 1:
+        console.out().print(f"the same top-1 from all runtimes: {report.agreement:.2%} of the pictures")

@@ -1,0 +1,239 @@
+"""One way to run a file, whichever runtime does it: what bench, eval and demo stand on. Imports no framework itself.
+
+======== ======================================================== ==================================
+name     what                                                     operators of LCE
+======== ======================================================== ==================================
+litert   stock ai-edge-litert                                     by our delegate
+tflite   stock tflite-runtime, or tf.lite where it is missing     by our delegate
+lce      larq-compute-engine's own interpreter                    built in
+======== ======================================================== ==================================
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import json
+import tempfile
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repbnn_edge.errors import BadInputError, UnsupportedError, UsageError
+
+RUNTIMES = ("litert", "tflite", "lce")
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class DelegateFacts:
+    """What our delegate took of a file.
+
+    Attributes:
+        version, implementation: of the library, and of its kernels (``avx512_vpopcntdq``, ``neon`` ...).
+        nodes_total, nodes_delegated, partitions: counts of operators.
+        refused: ``{"node", "op", "reason"}`` of each operator left to the runtime.
+    """
+
+    version: str
+    implementation: str
+    nodes_total: int
+    nodes_delegated: int
+    partitions: int
+    refused: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def binary_refused(self) -> list[dict[str, Any]]:
+        """The LCE operators among the refused."""
+        return [node for node in self.refused if str(node["op"]).startswith("Lce")]
+
+
+class Session(Protocol):
+    """A file, ready to run one sample at a time."""
+
+    @property
+    def runtime(self) -> tuple[str, str]:
+        """Name and version of the runtime."""
+
+    @property
+    def delegate(self) -> DelegateFacts | None:
+        """What our delegate took; None without it."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of the one input, batch included."""
+
+    def set_input(self, sample: Array) -> None:
+        """Put one float32 sample of ``input_shape`` in place."""
+
+    def invoke(self) -> None:
+        """Run once."""
+
+    def output(self) -> Array:
+        """A copy of the one output."""
+
+
+def open_session(
+    runtime: str,
+    data: bytes,
+    *,
+    num_threads: int = 1,
+    delegate: str = "auto",
+    delegate_options: dict[str, str] | None = None,
+) -> Session:
+    """Open a file in a runtime.
+
+    Args:
+        runtime: one of ``RUNTIMES``.
+        data: the file.
+        num_threads: of the runtime and of the delegate.
+        delegate: ``auto`` (ours, where the file has operators of LCE), ``none``, or the path of a library.
+        delegate_options: ``key=value`` for the delegate, as docs/delegate.md lists them.
+
+    Raises:
+        UsageError: an unknown runtime, or delegate options that the delegate refuses.
+        UnsupportedError: the runtime is not installed, or cannot run the file.
+    """
+    if runtime not in RUNTIMES:
+        raise UsageError("--runtime", f"there is no {runtime!r}", f"give one of {', '.join(RUNTIMES)}")
+    if num_threads < 1:
+        raise UsageError("--num-threads", f"it is {num_threads}", "give at least 1")
+    if runtime == "lce":
+        return _LceSession(data, num_threads)
+    return _TfliteSession(runtime, data, num_threads, delegate, dict(delegate_options or {}))
+
+
+class _LceSession:
+    def __init__(self, data: bytes, num_threads: int) -> None:
+        from repbnn_edge.runtime.lce import LceInterpreter
+
+        self._interpreter = LceInterpreter(data, num_threads)
+        self.runtime = ("lce", importlib.metadata.version("larq-compute-engine"))
+        self.delegate: DelegateFacts | None = None
+        self.input_shape = self._interpreter.input_shapes[0]
+        self._sample: Array = np.zeros(self.input_shape, np.float32)
+        self._outputs: list[Array] = []
+
+    def set_input(self, sample: Array) -> None:
+        self._sample = np.ascontiguousarray(sample, np.float32).reshape(self.input_shape)
+
+    def invoke(self) -> None:
+        self._outputs = self._interpreter.run([self._sample])
+
+    def output(self) -> Array:
+        return np.array(self._outputs[0])
+
+
+class _TfliteSession:
+    def __init__(self, name: str, data: bytes, threads: int, delegate: str, options: dict[str, str]) -> None:
+        module, package = _tflite_module(name)
+        self.runtime = (name, importlib.metadata.version(package))
+        self.delegate: DelegateFacts | None = None
+        has_binary = b"LceBconv2d" in data
+        if delegate == "none" and has_binary:
+            raise UnsupportedError(
+                "the file", f"{name} does not know LCE's operators without a delegate", "leave out --delegate none"
+            )
+        ours = delegate == "auto" and has_binary
+        with tempfile.TemporaryDirectory(prefix="repbnn-") as folder:
+            explain = Path(folder) / "explain.json"
+            delegates = []
+            if ours:
+                quiet = {"num_threads": str(threads), "log_level": "error"}
+                delegates = [_our_delegate(module, {**quiet, **options, "explain": str(explain)})]
+            elif delegate not in ("auto", "none"):
+                delegates = [_foreign_delegate(module, delegate, options)]
+            self._keep = delegates  # the interpreter must not outlive them
+            self._data = data
+            self._open(module, threads, delegates)
+            if ours:
+                self.delegate = _facts(explain)
+        (details,) = self._interpreter.get_input_details()
+        (result,) = self._interpreter.get_output_details()
+        self.input_shape = tuple(int(size) for size in details["shape"])
+        self._input, self._output = details["index"], result["index"]
+
+    def _open(self, module: Any, threads: int, delegates: list[Any]) -> None:
+        try:
+            with warnings.catch_warnings():  # tf.lite announces its end on every use
+                warnings.simplefilter("ignore", UserWarning)
+                self._interpreter = module.Interpreter(
+                    model_content=self._data, num_threads=threads, experimental_delegates=delegates or None
+                )
+            self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise UnsupportedError(
+                "the file", f"{self.runtime[0]} cannot run it ({error})", "see its message"
+            ) from error
+
+    def set_input(self, sample: Array) -> None:
+        value = np.ascontiguousarray(sample, np.float32).reshape(self.input_shape)
+        self._interpreter.set_tensor(self._input, value)
+
+    def invoke(self) -> None:
+        self._interpreter.invoke()
+
+    def output(self) -> Array:
+        return np.array(self._interpreter.get_tensor(self._output))
+
+
+def _tflite_module(name: str) -> tuple[Any, str]:
+    candidates = {
+        "litert": [("ai_edge_litert.interpreter", "ai-edge-litert")],
+        "tflite": [("tflite_runtime.interpreter", "tflite-runtime"), ("tensorflow.lite", "tensorflow")],
+    }[name]
+    for module, package in candidates:
+        try:
+            if module == "tensorflow.lite":
+                from repbnn_edge import stack
+
+                return stack.tensorflow().lite, package
+            return importlib.import_module(module), package
+        except ImportError:
+            continue
+    package = candidates[0][1]
+    raise UnsupportedError(f"runtime {name}", f"{package} is not installed", f"pip install {package}")
+
+
+def _our_delegate(module: Any, options: dict[str, str]) -> Any:
+    from repbnn_edge.runtime.delegate import find_library
+
+    library = find_library()
+    if library is None:
+        raise UnsupportedError(
+            "the delegate",
+            "this installation was built without it",
+            "build it with `make native`, or use --runtime lce",
+        )
+    return _foreign_delegate(module, str(library), options)
+
+
+def _foreign_delegate(module: Any, library: str, options: dict[str, str]) -> Any:
+    if not Path(library).is_file():
+        raise BadInputError(library, "no such file", "check --delegate")
+    load = getattr(module, "load_delegate", None) or module.experimental.load_delegate
+    try:
+        return load(library, options=options)
+    except ValueError as error:
+        reason = str(error).partition("\n")[2] or str(error)
+        raise UsageError("the delegate", reason, "correct --delegate or --delegate-option") from error
+    except OSError as error:
+        raise BadInputError(library, f"it cannot be loaded ({error})", "check --delegate") from error
+
+
+def _facts(explain: Path) -> DelegateFacts:
+    body = json.loads(explain.read_text(encoding="utf-8"))
+    nodes = body["nodes"]
+    refused = [{key: node[key] for key in ("node", "op", "reason")} for node in nodes if not node["claimed"]]
+    return DelegateFacts(
+        version=body["version"],
+        implementation=body["implementation"],
+        nodes_total=len(nodes),
+        nodes_delegated=len(nodes) - len(refused),
+        partitions=body["partitions"],
+        refused=refused,
+    )

@@ -1,0 +1,17 @@
+"""What several folders of tests share: one converted network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def resnet20(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rep-ReCU-ResNet-20 as a file: 19 binary convolutions, CIFAR-10's labels and preprocessing inside."""
+    from repbnn_edge.conversion import convert
+
+    path = tmp_path_factory.mktemp("converted") / "rep-recu-resnet20.tflite"
+    convert("builtin:rep-recu-resnet20", path, verify=False)
+    return path

@@ -1,0 +1,95 @@
+"""Accuracy of a file: what is counted, and that every runtime gives the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from repbnn_edge.cli import main
+from repbnn_edge.datasets import open_dataset, to_input
+from repbnn_edge.errors import BadInputError, UsageError
+from repbnn_edge.evaluation import evaluate
+from repbnn_edge.runtime.sessions import open_session
+from repbnn_edge.tflite.metadata import read_metadata
+
+NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    random = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("data") / "pictures.npz"
+    pictures = random.integers(0, 256, (24, 32, 32, 3), np.uint8)
+    np.savez(path, images=pictures, labels=random.integers(0, 10, 24))
+    return path
+
+
+def test_the_counts_are_those_of_the_file_run_by_hand(resnet20: Path, data: Path) -> None:
+    report = evaluate(resnet20, data, num_threads=2)
+    pictures, facts = open_dataset(data), read_metadata(resnet20.read_bytes())
+    session = open_session("litert", resnet20.read_bytes())
+    logits = []
+    for index in range(24):
+        session.set_input(to_input(pictures.picture(index), 32, 32, facts.mean, facts.std)[None])
+        session.invoke()
+        logits.append(session.output()[0])
+    assert pictures.labels is not None
+    right = np.argmax(logits, 1) == pictures.labels
+    ranks = (np.asarray(logits) > np.take_along_axis(np.asarray(logits), pictures.labels[:, None], 1)).sum(1)
+    (result,) = report.results
+    assert result.top1 == pytest.approx(right.mean())
+    assert result.top5 == pytest.approx((ranks < 5).mean())
+    assert result.confusion is not None
+    assert np.trace(result.confusion) == right.sum()
+    assert np.sum(result.confusion) == 24
+
+
+def test_lce_and_our_delegate_agree(resnet20: Path, data: Path) -> None:
+    report = evaluate(resnet20, data, runtimes=("litert", "lce"), limit=12)
+    assert report.agreement == 1.0
+    assert [result.samples for result in report.results] == [12, 12]
+    assert report.results[0].top1 == report.results[1].top1
+
+
+def test_labels_are_matched_by_name_where_both_have_names(resnet20: Path, tmp_path: Path) -> None:
+    with np.load(_named(tmp_path, NAMES[::-1])) as file:
+        labels = file["labels"]
+    plain, named = tmp_path / "plain.npz", tmp_path / "named.npz"
+    pictures = np.random.default_rng(1).integers(0, 256, (len(labels), 32, 32, 3), np.uint8)
+    np.savez(plain, images=pictures, labels=9 - labels)
+    np.savez(named, images=pictures, labels=labels, label_names=np.array(NAMES[::-1]))
+    assert evaluate(resnet20, plain).results[0].confusion == evaluate(resnet20, named).results[0].confusion
+
+
+def _named(folder: Path, names: list[str]) -> Path:
+    path = folder / "names.npz"
+    np.savez(path, labels=np.arange(10), label_names=np.array(names))
+    return path
+
+
+def test_what_cannot_be_evaluated_is_refused(resnet20: Path, tmp_path: Path, data: Path) -> None:
+    pictures = np.zeros((2, 32, 32, 3), np.uint8)
+    np.savez(tmp_path / "wrong.npz", images=pictures, labels=[0, 10])
+    np.savez(tmp_path / "none.npz", images=pictures)
+    with pytest.raises(BadInputError, match="a label is 10"):
+        evaluate(resnet20, tmp_path / "wrong.npz")
+    with pytest.raises(BadInputError, match="no labels"):
+        evaluate(resnet20, tmp_path / "none.npz")
+    with pytest.raises(UsageError, match="litert, tflite, lce"):
+        evaluate(resnet20, data, runtimes=("bogus",))
+    with pytest.raises(UsageError, match="twice"):
+        evaluate(resnet20, data, runtimes=("lce", "lce"))
+
+
+def test_the_command_prints_a_table_or_one_json_object(
+    resnet20: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["eval", str(resnet20), "--data", str(data), "--limit", "4", "--json"]) == 0
+    body = json.loads(capsys.readouterr().out)
+    assert body["schema"] == "repbnn.eval/1"
+    assert set(body["results"][0]) >= {"runtime", "threads", "samples", "top1", "top5", "images_per_second"}
+    assert main.run(["eval", str(resnet20), "--data", str(data), "--limit", "4"]) == 0
+    assert "top-1" in capsys.readouterr().out

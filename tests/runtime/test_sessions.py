@@ -1,0 +1,50 @@
+"""One way to run a file: the same numbers from every runtime, and sentences where one cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from repbnn_edge.errors import BadInputError, UnsupportedError, UsageError
+from repbnn_edge.runtime.sessions import open_session
+
+SAMPLE = np.random.default_rng(0).standard_normal((1, 32, 32, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("runtime", ["litert", "tflite"])
+def test_a_stock_runtime_with_our_delegate_gives_lces_answer(resnet20: Path, runtime: str) -> None:
+    outputs = []
+    for name in (runtime, "lce"):
+        session = open_session(name, resnet20.read_bytes())
+        assert session.input_shape == (1, 32, 32, 3)
+        session.set_input(SAMPLE)
+        session.invoke()
+        outputs.append(session.output())
+    np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-4, atol=1e-4)
+
+
+def test_what_the_delegate_took_is_told(resnet20: Path) -> None:
+    session = open_session("litert", resnet20.read_bytes())
+    assert session.delegate is not None
+    assert session.delegate.partitions >= 1
+    assert session.delegate.binary_refused == []
+    assert session.delegate.nodes_delegated + len(session.delegate.refused) == session.delegate.nodes_total
+
+
+def test_a_stock_runtime_without_it_cannot_run_lces_operators(resnet20: Path) -> None:
+    with pytest.raises(UnsupportedError, match="without a delegate"):
+        open_session("litert", resnet20.read_bytes(), delegate="none")
+
+
+def test_wrong_words_are_usage_errors(resnet20: Path) -> None:
+    data = resnet20.read_bytes()
+    with pytest.raises(UsageError, match="litert, tflite, lce"):
+        open_session("onnx", data)
+    with pytest.raises(UsageError, match="at least 1"):
+        open_session("litert", data, num_threads=0)
+    with pytest.raises(UsageError, match="the options are"):
+        open_session("litert", data, delegate_options={"colour": "red"})
+    with pytest.raises(BadInputError, match="no such file"):
+        open_session("litert", data, delegate="/missing/library.so")
