@@ -27,12 +27,27 @@ def write_whole(path: Path, data: bytes, *, overwrite: bool = True) -> None:
         UsageError: ``path`` exists and ``overwrite`` is false.
         StorageError: the disk is full, the folder is missing or cannot be written.
     """
+    with whole_file(path, overwrite=overwrite) as partial, partial.open("xb") as stream:
+        stream.write(data)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, *, overwrite: bool = True, suffix: str = "") -> Iterator[Path]:
+    """Give a partial file's path, to be written by somebody who wants a path; it becomes ``path`` when that is done.
+
+    Args:
+        path: the file that shall appear.
+        overwrite: whether it may exist.
+        suffix: what the partial file's name ends with, for writers that look at it.
+
+    Raises:
+        as ``write_whole``.
+    """
     sweep(path)
-    partial = path.with_name(f".{path.name}{_MARK}{os.getpid()}-{secrets.token_hex(4)}")
+    partial = path.with_name(f".{path.name}{_MARK}{os.getpid()}-{secrets.token_hex(4)}{suffix}")
     try:
-        with partial.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
+        yield partial
+        with partial.open("rb+") as stream:
             os.fsync(stream.fileno())
         if overwrite:
             partial.replace(path)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from repbnn_edge.errors import UnsupportedError
@@ -27,7 +29,8 @@ def tensorflow() -> Any:
         UnsupportedError: Keras 3 was imported through tensorflow before, so larq cannot work.
     """
     prepare_environment()
-    tf = importlib.import_module("tensorflow")
+    with _quiet_import("tensorflow"):
+        tf = importlib.import_module("tensorflow")
     if not tf.keras.layers.Layer.__module__.startswith("tf_keras."):
         raise UnsupportedError(
             "Keras 3",
@@ -35,6 +38,23 @@ def tensorflow() -> Any:
             "import repbnn_edge before tensorflow, or set TF_USE_LEGACY_KERAS=1",
         )
     return tf
+
+
+@contextmanager
+def _quiet_import(module: str) -> Iterator[None]:
+    """Keep from stderr what TensorFlow's C++ writes while it is first imported, before its log level holds."""
+    if module in sys.modules:
+        yield
+        return
+    sys.stderr.flush()
+    copy, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(copy, 2)
+        os.close(copy)
+        os.close(null)
 
 
 def larq() -> Any:

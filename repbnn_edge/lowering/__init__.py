@@ -7,6 +7,6 @@ right, or refused by the layer's name.
 
 from __future__ import annotations
 
-from repbnn_edge.lowering.lowering import Lowered, lower_model, lower_saved_model
+from repbnn_edge.lowering.lowering import Lowered, lower_model
 
-__all__ = ["Lowered", "lower_model", "lower_saved_model"]
+__all__ = ["Lowered", "lower_model"]

@@ -12,8 +12,8 @@ from repbnn_edge.lowering.plan import Plan
 from repbnn_edge.tflite import lce, schema
 
 
-def check_binary(plan: Plan, data: bytes) -> int:
-    """Count the binary layers of a plan, all of which are in the file.
+def check_binary(plan: Plan, data: bytes) -> tuple[str, ...]:
+    """The names of a plan's binary layers, all of which are in the file.
 
     Raises:
         UnsupportedError: naming the first layer that is not an LceBconv2d in the file, or one that LCE broke.
@@ -39,7 +39,7 @@ def check_binary(plan: Plan, data: bytes) -> int:
                 "LCE left it a full-precision convolution",
                 "report it: repbnn-edge should have refused it or found a form",
             )
-    return len({step.layer for step in plan.convolutions})
+    return tuple(dict.fromkeys(step.layer for step in plan.convolutions))
 
 
 def _check_runs(model: schema.Model, operator: schema.Operator) -> None:

@@ -9,7 +9,6 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Any
 
 from repbnn_edge import console, stack
@@ -40,17 +39,6 @@ def convert_graph(graph: FrozenGraph) -> bytes:
         _TARGET,
         None,
     )
-    return data
-
-
-def convert_saved_model(folder: Path) -> bytes:
-    """Convert a SavedModel, which only LCE's converter reads: Keras' loader would run code from it.
-
-    Raises:
-        UnsupportedError: LCE cannot convert it; the reason is LCE's own.
-    """
-    lce = stack.larq_compute_engine()
-    data: bytes = _quietly(lce.convert_saved_model, str(folder))
     return data
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from repbnn_edge.lowering import lce
@@ -19,12 +18,12 @@ class Lowered:
 
     Attributes:
         data: the flatbuffer.
-        binary_layers: binary layers of the source, every one an LceBconv2d.
+        binary_layers: the source's binary layers by name, every one an LceBconv2d.
         corrections: layers that have another form than the source's, in words.
     """
 
     data: bytes
-    binary_layers: int
+    binary_layers: tuple[str, ...]
     corrections: tuple[str, ...]
 
 
@@ -38,12 +37,3 @@ def lower_model(model: Any) -> Lowered:
     plan = run_passes(recognise(model))
     data = lce.convert_graph(freeze(plan))
     return Lowered(data=data, binary_layers=check_binary(plan, data), corrections=plan.notes)
-
-
-def lower_saved_model(folder: Path) -> bytes:
-    """Convert a SavedModel folder whose graph passed the allow-list.
-
-    Raises:
-        UnsupportedError: LCE cannot convert it.
-    """
-    return lce.convert_saved_model(folder)

@@ -14,9 +14,9 @@ from tests.lowering.networks import K, binary_conv, model, seeded, tf
 
 
 def test_layers_are_counted_not_operators() -> None:
-    network = model((6, 6, 32), binary_conv(8, groups=2), K.BatchNormalization(), binary_conv(4))
+    network = model((6, 6, 32), binary_conv(8, groups=2, name="a"), K.BatchNormalization(), binary_conv(4, name="b"))
     plan = run_passes(recognise(network))
-    assert check_binary(plan, convert_graph(freeze(plan))) == 2
+    assert check_binary(plan, convert_graph(freeze(plan))) == ("a", "b")
 
 
 def test_a_layer_that_is_not_in_the_file_is_named() -> None:

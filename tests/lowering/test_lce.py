@@ -9,7 +9,7 @@ import pytest
 
 from repbnn_edge.errors import UnsupportedError
 from repbnn_edge.layers import RepConv2D, RepeatChannels, RPReLU, RSign
-from repbnn_edge.lowering import lce, lower_model
+from repbnn_edge.lowering import lower_model
 from repbnn_edge.lowering.freezing import FrozenGraph, freeze
 from repbnn_edge.lowering.passes import run_passes
 from repbnn_edge.lowering.recognition import recognise
@@ -137,14 +137,6 @@ def test_a_layer_with_a_state_is_refused() -> None:
 
     with pytest.raises(UnsupportedError, match="keeps a state"):
         lower_model(model((6, 6, 4), Counting(), binary_conv(8)))
-
-
-def test_a_saved_model_goes_through_lce_alone(tmp_path: Any) -> None:
-    network = model((6, 6, 32), binary_conv(8))
-    tf.saved_model.save(network, str(tmp_path))
-    data = lce.convert_saved_model(tmp_path)
-    x = images(network, 1)
-    np.testing.assert_array_equal(lce_outputs(data, x), expected(network, x))
 
 
 def test_a_graph_holds_no_variable() -> None:
