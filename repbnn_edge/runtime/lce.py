@@ -1,0 +1,70 @@
+"""Runs a flatbuffer in LCE's own interpreter: the only door to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repbnn_edge import stack
+from repbnn_edge.errors import UnsupportedError, UsageError
+
+Array = NDArray[Any]
+
+
+class LceInterpreter:
+    """A flatbuffer, ready to run one sample at a time.
+
+    Args:
+        data: the flatbuffer.
+        num_threads: of LCE's kernels.
+        what: what an error calls the flatbuffer.
+
+    Raises:
+        UnsupportedError: LCE is not installed, or its interpreter refuses the flatbuffer.
+    """
+
+    def __init__(self, data: bytes, num_threads: int = 2, what: str = "the file") -> None:
+        stack.larq_compute_engine()
+        from larq_compute_engine.tflite.python.interpreter import Interpreter
+
+        self._what = what
+        try:
+            self._interpreter = Interpreter(data, num_threads=num_threads)
+            self._shapes = [tuple(shape) for shape in self._interpreter.input_shapes]
+        except (RuntimeError, ValueError) as error:
+            raise self._refusal(error) from error
+
+    @property
+    def input_shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each input, batch included."""
+        return self._shapes
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """Run once.
+
+        Args:
+            inputs: one array for each input, exactly of its shape and dtype.
+
+        Returns:
+            one array for each output, in the flatbuffer's order.
+
+        Raises:
+            UsageError: an input of another shape.
+            UnsupportedError: the interpreter fails.
+        """
+        shapes = [array.shape for array in inputs]
+        if shapes != self._shapes:
+            raise UsageError(self._what, f"it takes inputs of {self._shapes}, not {shapes}", "give those")
+        try:
+            outputs = self._interpreter.interpreter.predict([np.ascontiguousarray(array) for array in inputs])
+        except (RuntimeError, ValueError) as error:
+            raise self._refusal(error) from error
+        return list(outputs)
+
+    def _refusal(self, error: Exception) -> UnsupportedError:
+        return UnsupportedError(
+            self._what, f"LCE's interpreter cannot run it ({error or type(error).__name__})", "convert it again"
+        )
