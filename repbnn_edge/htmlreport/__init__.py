@@ -1,0 +1,34 @@
+"""The page behind ``convert --report``: one file, no script, nothing fetched from anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from repbnn_edge.htmlreport import view
+from repbnn_edge.inspection import InspectReport
+from repbnn_edge.reports import ConvertReport
+
+__all__ = ["render"]
+
+
+def render(report: ConvertReport, inspection: InspectReport) -> str:
+    """Write the page about a conversion.
+
+    Args:
+        report: what ``convert`` or ``verify`` returned.
+        inspection: what ``inspect`` says of the same file.
+
+    Returns:
+        A whole HTML document. Names in it are escaped: a hostile network cannot put markup there.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = view.page(report, inspection)
+    return environment.get_template("page.html.j2").render(page=page, report=report, inspection=inspection)
