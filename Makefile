@@ -5,7 +5,7 @@ STAMP := $(VENV)/.ready
 PYTHON ?= python3.11
 JOBS ?= 2
 
-.PHONY: demo setup test lint test-full clean
+.PHONY: demo setup test lint test-full native clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -31,6 +31,10 @@ lint: $(STAMP) ## Lint, format, types and import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+native: ## Build the delegate and its tests into build/native
+	@cmake -S . -B build/native -G Ninja
+	@cmake --build build/native -j $(JOBS)
 
 clean: ## Remove everything that was built
 	rm -rf $(VENV) build dist

@@ -55,7 +55,11 @@ class FusedPlan final : public Plan {
   void run_image();
   void run_segment(int g);
   void run_tile(int g, int tile, int thread);
-  void run_step(int s, const BoundStep& bound, int y0, int y1, int x0, int x1, int filter0, int filter1, int thread);
+  struct Area {
+    int y0, y1, x0, x1, filter0, filter1;  // filter1 -1: all
+  };
+  void run_step(int s, const BoundStep& bound, const Area& area, int thread);
+  void run_kernel(int s, const BoundStep& bound, const Area& area, int thread);
   void run_spread(int g);
   static bool splits_by_filters(const Step& step, int filters);
   void run_reference_step(int s);
@@ -107,7 +111,8 @@ class FusedPlan final : public Plan {
   Buffers reference_;                             // dense memory for reference steps
   std::vector<const void*> inputs_;
   std::vector<void*> outputs_;
-  std::vector<double> seconds_;  // by segment
+  std::vector<double> seconds_;                       // by segment
+  std::vector<std::vector<double>> step_seconds_;  // [thread][step]: their sum is processor time
   long runs_ = 0;
 };
 

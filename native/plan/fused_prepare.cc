@@ -72,6 +72,7 @@ bool FusedPlan::prepare() {
   inputs_.resize(graph_.inputs.size());
   outputs_.resize(graph_.outputs.size());
   seconds_.assign(segments_.segments.size(), 0.0);
+  step_seconds_.assign(threads, std::vector<double>(steps_.steps.size(), 0.0));
   return true;
 }
 

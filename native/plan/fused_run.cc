@@ -110,11 +110,19 @@ void FusedPlan::run_tile(int g, int tile, int thread) {
   for (size_t i = 0; i < segment.steps.size(); ++i) {
     const int s = segment.steps[i];
     const Scale scale = segment.scales[i];
-    run_step(s, bound_[thread][s], y0 / scale.y, y1 / scale.y, x0 / scale.x, x1 / scale.x, 0, -1, thread);
+    run_step(s, bound_[thread][s], {y0 / scale.y, y1 / scale.y, x0 / scale.x, x1 / scale.x, 0, -1}, thread);
   }
 }
 
-void FusedPlan::run_step(int s, const BoundStep& bound, int y0, int y1, int x0, int x1, int filter0, int filter1, int thread) {
+void FusedPlan::run_step(int s, const BoundStep& bound, const Area& area, int thread) {
+  if (!options_.profile) return run_kernel(s, bound, area, thread);
+  const double start = seconds_now();
+  run_kernel(s, bound, area, thread);
+  step_seconds_[thread][s] += seconds_now() - start;
+}
+
+void FusedPlan::run_kernel(int s, const BoundStep& bound, const Area& area, int thread) {
+  const auto [y0, y1, x0, x1, filter0, filter1] = area;
   const Step& step = steps_.steps[s];
   const PreparedStep& prepared = prepared_[s];
   switch (step.form) {
@@ -134,7 +142,7 @@ void FusedPlan::run_step(int s, const BoundStep& bound, int y0, int y1, int x0, 
     case StepForm::kMaxPool:
       return max_pool(options_.isa, prepared.pool, bound.source, bound.result, prepared.lo, prepared.hi, y0, y1, x0, x1);
     case StepForm::kBMaxPool:
-      return binary_max_pool(prepared.pool, bound.source_bits, bound.result_bits, y0, y1, x0, x1);
+      return binary_max_pool(options_.isa, prepared.pool, bound.source_bits, bound.result_bits, y0, y1, x0, x1);
     case StepForm::kUnpack:
       return unpack_signs(options_.isa, graph_.out(graph_.ops[step.op]).channels(), bound.source_bits, bound.result, y0, y1, x0, x1);
     case StepForm::kReference: break;
@@ -158,7 +166,7 @@ void FusedPlan::run_spread(int g) {
     const int height = segment.height / segment.scales[i].y, width = segment.width / segment.scales[i].x;
     const Bconv2d* conv = prepared_[s].conv.get();
     if (conv == nullptr || !splits_by_filters(steps_.steps[s], conv->geometry().filters)) {
-      options_.pool->run(height, [&](int y, int thread) { run_step(s, bound, y, y + 1, 0, width, 0, -1, thread); });
+      options_.pool->run(height, [&](int y, int thread) { run_step(s, bound, {y, y + 1, 0, width, 0, -1}, thread); });
       continue;
     }
     const int filters = conv->geometry().filters;
@@ -167,7 +175,7 @@ void FusedPlan::run_spread(int g) {
     const int pieces = ceil_div(filters, granule);
     options_.pool->run(pieces, [&](int piece, int thread) {
       const int end = std::min((piece + 1) * granule, filters);
-      run_step(s, bound, 0, height, 0, width, piece * granule, end, thread);
+      run_step(s, bound, {0, height, 0, width, piece * granule, end}, thread);
     });
   }
 }
@@ -216,9 +224,13 @@ std::string FusedPlan::describe() const {
       std::vector<std::string> nodes;
       for (int op : step.ops) nodes.push_back(format("%d", graph_.ops[op].node));
       const Bconv2d* conv = prepared_[s].conv.get();
-      steps += format("%s{\"form\": \"%s\", \"kernel\": %s, \"nodes\": [%s]}", steps.empty() ? "" : ", ",
+      steps += format("%s{\"form\": \"%s\", \"kernel\": %s, \"nodes\": [%s]", steps.empty() ? "" : ", ",
                       forms[static_cast<int>(step.form)],
                       conv != nullptr ? json_quote(bconv2d_kernel_name(conv->kernel())).c_str() : "null", join(nodes).c_str());
+      double seconds = 0.0;
+      for (const std::vector<double>& thread : step_seconds_) seconds += thread[s];
+      if (seconds > 0.0) steps += format(", \"cpu_ms\": %.6f", 1e3 * seconds / static_cast<double>(runs_));
+      steps += "}";
     }
     all += format("%s\n {\"tile\": [%d, %d], \"map\": [%d, %d]", g ? "," : "", segment.tile_h, segment.tile_w, segment.height, segment.width);
     if (options_.profile && runs_ > 0) all += format(", \"mean_ms\": %.6f", 1e3 * seconds_[g] / static_cast<double>(runs_));
