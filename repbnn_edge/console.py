@@ -21,12 +21,16 @@ class Verbosity:
 
 verbosity = Verbosity()
 
+_WIDTH_WITHOUT_TERMINAL = 160
+"""A table in a pipe or a log is not squeezed into 80 columns."""
+
 
 def out() -> Console:
     """The console of results."""
     from rich.console import Console
 
-    return Console(file=sys.stdout, highlight=False)
+    wide = None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
+    return Console(file=sys.stdout, highlight=False, width=wide)
 
 
 def err() -> Console:

@@ -1,0 +1,126 @@
+"""What this machine is, and what state it is in: read from /proc and /sys, never changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+_CPU = Path("/sys/devices/system/cpu")
+
+
+def facts() -> dict[str, Any]:
+    """The machine, in the fields of a bench report; what cannot be read is None."""
+    info = _cpuinfo()
+    return {
+        "transport": "host",
+        "id_hash": _id_hash(),
+        "model": _read("/sys/class/dmi/id/product_name") or _read("/proc/device-tree/model") or platform.node(),
+        "soc_model": info.get("model name") or info.get("Hardware") or platform.processor() or None,
+        "abi": f"{sys.platform}-{platform.machine()}",
+        "kernel": platform.release(),
+        "page_size_bytes": os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else None,
+        "total_ram_bytes": _total_ram(),
+        "cpu_features": (info.get("flags") or info.get("Features") or "").split(),
+        "cores": [
+            {"id": core, "max_khz": _number(_core(core, "cpufreq/cpuinfo_max_freq")), "governor": _governor(core)}
+            for core in range(os.cpu_count() or 1)
+        ],
+    }
+
+
+def state(cores: Sequence[int]) -> dict[str, Any]:
+    """The state of the cores that measure; see ``verdicts.of_environment`` for the fields."""
+    throttles = [_number(_core(core, "thermal_throttle/core_throttle_count")) for core in cores]
+    frequencies = [_number(_core(core, "cpufreq/scaling_cur_freq")) for core in cores]
+    busy, total = _cpu_ticks(cores)
+    return {
+        "thermal_throttle_count": sum(t for t in throttles if t is not None) if any(throttles) else None,
+        "frequency_khz": [f for f in frequencies if f is not None],
+        "governors": [governor for core in cores if (governor := _governor(core))],
+        "intel_pstate": _read("/sys/devices/system/cpu/intel_pstate/status") == "active",
+        "temperature_c": _temperature(),
+        "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
+        "busy_ticks": busy,
+        "total_ticks": total,
+    }
+
+
+def other_share(before: dict[str, Any], after: dict[str, Any], own_seconds: float) -> float | None:
+    """What part of the cores' time others took between two states; None where the kernel does not tell."""
+    if before["busy_ticks"] is None or after["busy_ticks"] is None:
+        return None
+    total = after["total_ticks"] - before["total_ticks"]
+    if total <= 0:
+        return None
+    busy = after["busy_ticks"] - before["busy_ticks"] - own_seconds * os.sysconf("SC_CLK_TCK")
+    return float(min(max(busy / total, 0.0), 1.0))
+
+
+def usable_cores() -> list[int]:
+    """The cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def _cpu_ticks(cores: Sequence[int]) -> tuple[int | None, int | None]:
+    text = _read("/proc/stat")
+    if text is None:
+        return None, None
+    busy = total = 0
+    wanted = {f"cpu{core}" for core in cores}
+    for line in text.splitlines():
+        name, *fields = line.split()
+        if name in wanted:
+            ticks = [int(field) for field in fields[:8]]
+            total += sum(ticks)
+            busy += sum(ticks) - ticks[3] - ticks[4]  # idle and iowait
+    return busy, total
+
+
+def _cpuinfo() -> dict[str, str]:
+    text = _read("/proc/cpuinfo") or ""
+    pairs = (line.partition(":") for line in text.splitlines() if ":" in line)
+    return {key.strip(): value.strip() for key, _, value in reversed(list(pairs))}
+
+
+def _id_hash() -> str:
+    identity = _read("/etc/machine-id") or platform.node()
+    return hashlib.sha256(f"repbnn:{identity}".encode()).hexdigest()[:16]
+
+
+def _total_ram() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _temperature() -> float | None:
+    values = [_number(_read(str(zone))) for zone in Path("/sys/class/thermal").glob("thermal_zone*/temp")]
+    known = [value / 1000 for value in values if value]
+    return max(known) if known else None
+
+
+def _governor(core: int) -> str | None:
+    return _core(core, "cpufreq/scaling_governor")
+
+
+def _core(core: int, name: str) -> str | None:
+    return _read(str(_CPU / f"cpu{core}" / name))
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.lstrip("-").isdigit() else None
+
+
+def _read(path: str) -> str | None:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").strip("\0\n ")
+    except OSError:
+        return None

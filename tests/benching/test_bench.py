@@ -1,0 +1,143 @@
+"""The whole of bench on this machine: real runtimes in fresh processes, and what happens when one fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from repbnn_edge.benching import running, verdicts
+from repbnn_edge.benching.presets import Effort
+from repbnn_edge.cli import main
+from repbnn_edge.errors import UsageError
+
+SHORT = Effort(25, 0.05, 20.0)
+FLAGS = ["--num-runs", "25", "--min-secs", "0.05", "--repeats", "2"]
+
+
+@pytest.fixture(scope="module")
+def report(resnet20: Path) -> Any:
+    return running.bench([resnet20], runtimes=("litert", "lce"), effort=SHORT, repeats=2)
+
+
+def test_every_row_says_what_ran_where_and_how(report: Any, resnet20: Path) -> None:
+    ours, lce = report.results
+    assert (ours.runtime.name, lce.runtime.name) == ("litert", "lce")
+    assert ours.delegate.implementation
+    assert lce.delegate is None
+    for result in report.results:
+        assert [len(process) for process in result.samples_ms] == [result.runs // 2] * 2 or result.runs >= 50
+        assert result.runs >= 50
+        assert result.latency_ms.min <= result.latency_ms.median <= result.latency_ms.p99 <= result.latency_ms.max
+        assert result.init_ms > 0
+        assert result.first_ms > 0
+        assert result.peak_memory_bytes > 0
+        assert result.model.macs.binary > 10_000_000
+        assert result.device["transport"] == "host"
+        assert result.device["cores"]
+        assert {reason.code for reason in result.verdict.reasons} <= set(verdicts.INCONCLUSIVE)
+    assert ours.references[0].ratio == 1.0
+    low, high = lce.references[0].ci95
+    assert low <= lce.references[0].ratio <= high
+
+
+def test_the_command_prints_the_contract(resnet20: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    written = tmp_path / "bench.json"
+    assert main.run(["bench", str(resnet20), "--json", "--output", str(written), *FLAGS]) == 0
+    body = json.loads(capsys.readouterr().out)
+    assert body["schema"] == "repbnn.bench/1"
+    assert body["interrupted"] is False
+    (row,) = body["results"]
+    assert set(row) >= {
+        "model", "runtime", "delegate", "device", "config", "latency_ms", "samples_ms", "runs", "init_ms", "first_ms",
+        "peak_memory_bytes", "instructions", "ops", "environment", "references", "verdict",
+    }  # fmt: skip
+    assert set(row["config"]) >= {"num_threads", "cpu_mask", "num_runs", "min_secs", "warmup_runs", "repeats"}
+    assert json.loads(written.read_text())["results"][0]["runs"] == row["runs"]
+
+
+def test_a_runtime_that_cannot_run_the_file_fails_its_row_alone(
+    resnet20: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main.run(["bench", str(resnet20), "--delegate", "none", "--runtime", "litert", "--runtime", "lce", *FLAGS])
+    printed = capsys.readouterr()
+    assert code == 6
+    assert "runner_failed" in printed.out
+    assert "lce" in printed.out
+    assert printed.err.startswith("error: ")
+
+
+def test_a_worker_that_takes_too_long_is_ended(resnet20: Path) -> None:
+    result = running.bench([resnet20], effort=Effort(10**6, 30.0, 30.0), repeats=2, timeout=2.0).results[0]
+    assert [reason.code for reason in result.verdict.reasons] == ["timed_out"]
+    assert result.latency_ms is None
+
+
+def test_a_worker_that_dies_is_told_by_its_signal(
+    resnet20: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    crashing = tmp_path / "python"
+    crashing.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    crashing.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(crashing))
+    result = running.bench([resnet20], effort=SHORT, repeats=1).results[0]
+    assert result.verdict.status == "failed"
+    assert "SIGSEGV" in result.verdict.reasons[0].detail
+
+
+def test_an_answer_that_changes_is_never_timed() -> None:
+    outcome = running._Outcome()
+    running._read_events('{"event": "first", "first_ms": 1.0, "repeatable": false}\njunk\n', outcome)
+    assert [reason.code for reason in outcome.reasons] == ["wrong_output"]
+
+
+def test_ctrl_c_prints_what_was_finished_and_leaves_no_worker(resnet20: Path) -> None:
+    command = [sys.executable, "-m", "repbnn_edge.cli.main", "bench", str(resnet20), "--json", "--min-secs", "20",
+               "--repeats", "2"]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(6)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert json.loads(out)["interrupted"] is True
+    assert str(process.pid) not in _parents_of_workers()
+
+
+def _parents_of_workers() -> set[str]:
+    parents = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"repbnn_edge.benching.worker" in (entry / "cmdline").read_bytes():
+                parents.add((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            continue
+    return parents
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--num-threads", "two"],
+        ["--num-threads", "0"],
+        ["--cores", "zz"],
+        ["--cores", "0"],
+        ["--preset", "slow"],
+        ["--delegate-option", "fusion"],
+        ["--runtime", "bogus"],
+    ],
+)
+def test_wrong_values_are_usage_errors(resnet20: Path, flags: list[str]) -> None:
+    code = main.run(["bench", str(resnet20), *FLAGS, *flags])
+    assert code == (6 if "bogus" in flags else 2)
+
+
+def test_a_core_that_is_not_ours_is_refused(resnet20: Path) -> None:
+    with pytest.raises(UsageError, match="may not run on core"):
+        running.bench([resnet20], effort=SHORT, cores=[len(os.sched_getaffinity(0)) + 500])
