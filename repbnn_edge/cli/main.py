@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from repbnn_edge import __version__, console, errors
-from repbnn_edge.cli import register
+from repbnn_edge.cli import environment, register
 from repbnn_edge.settings import load_config
 
 # Typer carries click under a name of its own since 0.26; its public exceptions lead to the base classes.
@@ -67,6 +67,7 @@ def run(arguments: list[str]) -> int:
     )
     try:
         command = typer.main.get_command(app)
+        environment.bind(command)
         default_map = {} if "_REPBNN_EDGE_COMPLETE" in os.environ else load_config()
         code = command.main(args=arguments, prog_name="repbnn-edge", standalone_mode=False, default_map=default_map)
         if code == 130:  # Typer turns Ctrl-C into this
