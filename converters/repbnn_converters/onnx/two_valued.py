@@ -36,22 +36,21 @@ class TwoValued:
 
 def decompose(weights: NDArray[Any]) -> TwoValued | None:
     """Split (filters, ...) weights; None where some filter has more than two values."""
-    rows = weights.reshape(len(weights), -1).astype(np.float64)
-    low, high = rows.min(1), rows.max(1)
-    upper = rows > ((low + high) / 2)[:, None]
-    top, bottom = _mean(rows, upper), _mean(rows, ~upper)
-    one_valued = high - low <= RELATIVE * np.maximum(np.abs(high), np.abs(low))
+    rows = weights.reshape(len(weights), -1).astype(np.float32, copy=False)
+    low, high = rows.min(1).astype(np.float64), rows.max(1).astype(np.float64)
     # A filter whose weights are all alike is +-a with all signs equal.
-    mean = rows.mean(1)
-    scale = np.where(one_valued, np.abs(mean), (top - bottom) / 2)
-    centre = np.where(one_valued, 0.0, (top + bottom) / 2)
-    signs = np.where(one_valued[:, None], np.where(mean < 0, -1, 1)[:, None], np.where(upper, 1, -1))
-    spread = np.abs(rows - (scale[:, None] * signs + centre[:, None])).max(1)
+    one_valued = high - low <= RELATIVE * np.maximum(np.abs(high), np.abs(low))
+    middle = (low + high) / 2
+    scale = np.where(one_valued, np.abs(middle), (high - low) / 2)
+    centre = np.where(one_valued, 0.0, middle)
+    # No weight is further from the middle than the extremes are; each must be as far as they, on its side.
+    nearest = np.abs(rows - centre.astype(np.float32)[:, None]).min(1)
     allowed = RELATIVE * scale + np.minimum(ROUNDING, _ROUNDING_SHARE * scale)
-    if (spread > allowed).any():
+    if (nearest < scale - 2 * allowed).any():
         return None
+    signs = np.where(rows > centre.astype(np.float32)[:, None], np.int8(1), np.int8(-1))
     centre = np.where(np.abs(centre) <= _SYMMETRIC * scale, 0.0, centre)
-    return TwoValued(signs.reshape(weights.shape).astype(np.int8), scale, centre)
+    return TwoValued(signs.reshape(weights.shape), scale, centre)
 
 
 def why_not(weights: NDArray[Any]) -> str:
@@ -75,8 +74,3 @@ def _scaled_per_input(magnitude: NDArray[np.float64]) -> bool:
     table = flat[..., 0]
     outer = np.outer(table[:, 0], table[0]) / max(table[0, 0], 1e-30)
     return bool(np.abs(outer - table).max() <= 1e-4 * table.max())
-
-
-def _mean(rows: Doubles, chosen: NDArray[np.bool_]) -> Doubles:
-    counts = np.maximum(chosen.sum(1), 1)
-    return np.asarray((rows * chosen).sum(1) / counts)

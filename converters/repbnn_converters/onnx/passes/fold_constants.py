@@ -16,6 +16,7 @@ from repbnn_edge.errors import BadInputError, UnsupportedError
 
 _NEVER = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}
 MAX_FOLDED_ELEMENTS = 2**28
+_SMALL = 1024
 
 
 def run(graph: Graph) -> None:
@@ -54,18 +55,24 @@ def _compute(
 ) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
     for node in nodes:
         _check_size(graph, node)
-    read = {name for node in nodes for name in node.inputs if name in graph.constants}
+    read = sorted({name for node in nodes for name in node.inputs if name in graph.constants})
+    values = {name: np.asarray(graph.constants[name], order="C") for name in read}
+    # Weights are fed, so that they are not written into one more protobuf; small things are what operators want known.
+    fed = {name: value for name, value in values.items() if value.size > _SMALL}
     proto = onnx.helper.make_graph(
         [_to_proto(node) for node in nodes],
         "constants",
-        [],
+        [
+            onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+            for name, value in fed.items()
+        ],
         [onnx.helper.make_empty_tensor_value_info(name) for name in results],
-        [onnx.numpy_helper.from_array(np.array(graph.constants[name], order="C"), name) for name in sorted(read)],
+        [onnx.numpy_helper.from_array(value, name) for name, value in values.items() if name not in fed],
     )
     imports = [onnx.helper.make_opsetid("", graph.opset)]
     model = onnx.helper.make_model(proto, opset_imports=imports, ir_version=graph.ir_version)
     what = f"the constants before {nodes[-1]}"
-    return sessions.run(sessions.unoptimised(model, what), results, {}, what)
+    return sessions.run(sessions.unoptimised(model, what), results, fed, what)
 
 
 def _check_size(graph: Graph, node: Node) -> None:
