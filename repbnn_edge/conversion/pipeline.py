@@ -259,4 +259,10 @@ def _write(loaded: LoadedSource, made: Made, outputs: Outputs, result: ConvertRe
     if outputs.keras is not None:
         with whole_file(outputs.keras, overwrite=force, suffix=".keras") as partial:
             loaded.network.save(partial)
+    if outputs.report is not None:
+        from repbnn_edge.htmlreport import render
+        from repbnn_edge.inspection import inspect_data
+
+        page = render(result, inspect_data(made.data, str(outputs.flatbuffer)))
+        write_whole(outputs.report, page.encode(), overwrite=force)
     write_whole(outputs.flatbuffer, made.data, overwrite=force)

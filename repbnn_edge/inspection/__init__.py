@@ -21,7 +21,7 @@ from repbnn_edge.reports import CountPair
 from repbnn_edge.tflite import costs, lce, metadata, schema
 from repbnn_edge.tflite.schema import Model, Operator
 
-__all__ = ["InspectReport", "OperatorRow", "inspect_file"]
+__all__ = ["InspectReport", "OperatorRow", "inspect_data", "inspect_file"]
 
 _BINARY = frozenset({lce.BCONV, lce.BMAXPOOL})
 _BITS = {"float32": 32, "int32": 32, "uint32": 32, "float16": 16, "bfloat16": 16, "int16": 16, "uint16": 16}
@@ -45,8 +45,12 @@ def inspect_file(path: str | os.PathLike[str]) -> InspectReport:
         BadInputError: missing, unreadable, no TFLite flatbuffer, or one that contradicts itself.
         UnsupportedError: it needs a newer schema, or keeps weights outside the flatbuffer.
     """
-    data = read_input(Path(path))
-    model = schema.load(data, str(path))
+    return inspect_data(read_input(Path(path)), str(path))
+
+
+def inspect_data(data: bytes, path: str) -> InspectReport:
+    """Say what is in a TFLite file that is in memory; ``path`` is what to call it. Errors as ``inspect_file``."""
+    model = schema.load(data, path)
     rows = [_row(model, operator) for operator in model.operators]
     macs = CountPair(
         binary=sum(row.macs for row in rows if row.binary), float=sum(row.macs for row in rows if not row.binary)
@@ -55,7 +59,7 @@ def inspect_file(path: str | os.PathLike[str]) -> InspectReport:
     embedded, warnings = _metadata(data, model)
     moved = [row for row in rows if row.kind == "elementwise"]
     return InspectReport(
-        path=str(path),
+        path=path,
         bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         inputs=[_tensor(model, tensor) for tensor in model.inputs],

@@ -87,6 +87,12 @@ def test_the_network_can_be_written_as_keras_too() -> None:
     assert sorted(path.name for path in Path().iterdir()) == ["copy.keras", "net.tflite"]
 
 
+def test_a_page_about_the_result_can_be_written() -> None:
+    convert(network(), "net.tflite", verify=False, report="net.html")
+    page = Path("net.html").read_text()
+    assert page.lower().startswith("<!doctype html>") and "net.tflite" in page
+
+
 def test_an_existing_output_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
     from repbnn_edge.conversion import front_ends
 

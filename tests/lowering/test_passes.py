@@ -14,7 +14,6 @@ from repbnn_edge.lowering.emitting import run
 from repbnn_edge.lowering.passes import PASSES, run_passes
 from repbnn_edge.lowering.passes.dense import dense_as_convolution
 from repbnn_edge.lowering.passes.groups import split_groups
-from repbnn_edge.lowering.passes.kernels import trim_kernels
 from repbnn_edge.lowering.passes.pads import absorb_pads
 from repbnn_edge.lowering.passes.signs import sign_last
 from repbnn_edge.lowering.passes.trimming import trim_float_pads
@@ -174,19 +173,6 @@ def test_a_maximum_of_padding_with_zeros_is_not_binary() -> None:
     same_numbers(network, plan)
 
 
-@pytest.mark.parametrize(("size", "kernel", "left"), [(1, 3, (1, 1)), (1, 5, (1, 1)), (2, 7, (3, 3))])
-def test_taps_that_only_read_padding_are_cut(size: int, kernel: int, left: tuple[int, int]) -> None:
-    network = model((size, size, 4), binary_conv(4, kernel))
-    plan = trim_kernels(before(network, trim_kernels))
-    assert plan.convolutions[0].weights.shape[:2] == left
-    same_numbers(network, plan)
-
-
-@pytest.mark.parametrize("changes", [{}, {"pad_values": 1.0}, {"padding": "valid"}])
-def test_taps_that_read_the_map_or_ones_stay(changes: dict[str, Any]) -> None:
-    unchanged(model((3, 3, 4), binary_conv(4, 3, **changes)), trim_kernels)
-
-
 @pytest.mark.parametrize("groups", [2, 4])
 def test_groups_are_split(groups: int) -> None:
     network = model((6, 6, 8), binary_conv(4, 3, groups=groups))
@@ -231,6 +217,7 @@ PADDINGS = [
     ((8, 8), 3, 1, 1, ((1, 0), (1, 0)), 0.0, "grown"),
     ((8, 8), 3, 1, 1, ((2, 2), (2, 2)), 0.0, "doubled"),
     ((8, 8), 3, 1, 1, ((0, 2), (1, 1)), 0.0, "doubled"),
+    ((1, 1), 3, 1, 1, "same", 0.0, "doubled"),
     ((2, 2), 3, 1, 1, "same", 0.0, "doubled"),
     ((4, 4), 5, 1, 1, "same", 0.0, "doubled"),
     ((6, 2), 3, 1, 1, "same", 0.0, "doubled"),

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from repbnn_edge.lowering.passes.dense import dense_as_convolution
 from repbnn_edge.lowering.passes.groups import split_groups
-from repbnn_edge.lowering.passes.kernels import trim_kernels
 from repbnn_edge.lowering.passes.pads import absorb_pads
 from repbnn_edge.lowering.passes.signs import sign_last
 from repbnn_edge.lowering.passes.trimming import trim_float_pads
@@ -19,7 +18,6 @@ PASSES: tuple[Callable[[Plan], Plan], ...] = (
     dense_as_convolution,
     absorb_pads,  # before sign_last, which cannot move a sign across zeros
     sign_last,  # from here on every binary convolution reads a sign
-    trim_kernels,  # before pad_with_zeros: a smaller kernel often fits where the whole one does not
     split_groups,
     pad_with_zeros,
     trim_float_pads,
