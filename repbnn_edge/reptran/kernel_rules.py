@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from typing import Any
 
 import numpy as np
@@ -130,9 +131,12 @@ def _depthwise(call: Call) -> Result:
     """Rule 3: the filters are tiled beta times, and so are their weights."""
     if weight_precision(call.layer) == 1:
         raise call.refusal("its binary weights would grow", "use a convolution over all channels")
-    changes = {}
+    changes: dict[str, Any] = {}
     if known_class(call.node) in CONVOLUTIONS:
         changes = {key: int(getattr(call.layer, key)) * call.beta for key in ("filters", "groups")}
+    elif isinstance(getattr(call.layer, "depthwise_initializer", None), types.FunctionType):
+        # The weights are carried, so it is of no use, and no file could hold it (QuickNet's blur pools).
+        changes = {"depthwise_initializer": "zeros"}
     first = call.node.layer_name not in call.new.made
     rank = len(call.node.outputs[0].shape)
     result = call.copied((rank - 1,), "depthwise: filters tiled, weights grow", **changes)

@@ -200,6 +200,19 @@ def test_depthwise_filters_and_their_weights_are_tiled() -> None:
     assert widened.model.get_layer("grouped").groups == 32
 
 
+def test_a_blur_pool_keeps_its_weights_and_loses_a_function_that_no_file_holds() -> None:
+    def blur(shape, dtype=None):
+        return np.full(shape, 1 / 9, np.float32)
+
+    def body(x):
+        return layers.DepthwiseConv2D(3, depthwise_initializer=blur, trainable=False, name="blur")(quant_conv(8)(x))
+
+    new = one(network(body)).get_layer("blur")
+    assert not new.trainable
+    assert isinstance(new.depthwise_initializer, tf.keras.initializers.Zeros)
+    np.testing.assert_array_equal(new.depthwise_kernel, np.full((3, 3, 16, 1), np.float32(1 / 9)))
+
+
 def test_groups_grow_and_weights_stay_as_many() -> None:
     def body(x):
         return quant_conv(32, groups=2, name="grouped", use_bias=True, activation="relu")(quant_conv(16)(x))
