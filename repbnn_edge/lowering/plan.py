@@ -228,7 +228,7 @@ class Plan:
             return self
         return replace(
             self,
-            steps=_needed(steps, self.outputs),
+            steps=needed(steps, self.outputs),
             shapes={**self.shapes, **(shapes or {})},
             notes=(*self.notes, *(f"{name}: {note}" for name in changed)),
         )
@@ -246,7 +246,8 @@ class Plan:
         return readers
 
 
-def _needed(steps: Iterable[Step], outputs: Iterable[str]) -> tuple[Step, ...]:
+def needed(steps: Iterable[Step], outputs: Iterable[str]) -> tuple[Step, ...]:
+    """The steps that the outputs depend on."""
     wanted, kept = set(outputs), []
     for step in reversed(list(steps)):
         if wanted.intersection(step.outputs):

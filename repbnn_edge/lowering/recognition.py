@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from repbnn_edge.errors import UnsupportedError
 from repbnn_edge.keras_graph import Graph, Node, Value, copy_layer, copy_weights, walk
-from repbnn_edge.layers import BinaryView, RSign, binary_view, why_not_sign
+from repbnn_edge.layers import BinaryView, RSign, binary_view
 from repbnn_edge.lowering import movement
 from repbnn_edge.lowering.eligibility import check_layer, check_network
 from repbnn_edge.lowering.emitting import constant
@@ -27,8 +27,10 @@ from repbnn_edge.lowering.plan import (
     Shape,
     Sign,
     Step,
+    needed,
     same_padding,
 )
+from repbnn_edge.lowering.signs import is_sign, sign_layer, sign_of_operations
 
 
 def recognise(model: Any) -> Plan:
@@ -62,7 +64,7 @@ class _Reader:
             name=self._graph.name,
             inputs=tuple(value.tap for value in self._graph.inputs),
             outputs=tuple(value.tap for value in self._graph.outputs),
-            steps=tuple(self._steps),
+            steps=needed(self._steps, [value.tap for value in self._graph.outputs]),
             shapes=self._shapes,
         )
 
@@ -107,23 +109,49 @@ class _Reader:
             chain.add(Repeat, "tile", _widened(chain.shape, view.output_repeats), times=view.output_repeats)
         if view.bias is not None:
             chain.add(Apply, "bias", chain.shape, function=_adding(view.bias))
-        if view.activation is not None:
+        if view.activation is not None and is_sign(view.activation, node.outputs[0]):
+            chain.add(Sign, "activation", chain.shape)
+            self._binary.add(node.outputs[0].tap)
+        elif view.activation is not None:
             chain.add(Apply, "activation", chain.shape, function=view.activation)
         return chain.close()
 
     def _sign(self, node: Node) -> list[Step]:
-        if len(node.inputs) != 1 or not movement.may_be_sign(node):
+        if len(node.inputs) != 1 or len(node.outputs) != 1:
             return []
+        source: Value | None = node.inputs[0]
         chain = _Chain(node, self._shapes)
-        function: Any = node.layer
-        if isinstance(node.layer, RSign):
-            function = node.layer.quantizer
+        if isinstance(node.layer, RSign) and is_sign(node.layer.quantizer, node.inputs[0]):
             chain.add(Apply, "shift", chain.shape, function=_adding(node.layer.shift.numpy()))
-        if why_not_sign(function, chain.shape[-1], spatial=len(chain.shape) == 4) is not None:
+        elif node.is_operation:
+            source = sign_of_operations(self._graph, node)
+        elif not sign_layer(node):
+            return self._sign_behind(node)
+        if source is None:
             return []
+        if source is not node.inputs[0]:
+            chain = _Chain(node, self._shapes, source.tap)
         chain.add(Sign, "sign", chain.shape)
         self._binary.add(node.outputs[0].tap)
         return chain.close()
+
+    def _sign_behind(self, node: Node) -> list[Step]:
+        """A full-precision layer whose activation is a sign: the layer without it, and the sign."""
+        layer = node.layer
+        activation = getattr(layer, "activation", None)
+        if not movement.has_kernel(layer) or activation is None or not is_sign(activation, node.outputs[0]):
+            return []
+        linear = copy_layer(layer, activation="linear")
+        linear.build(node.inputs[0].shape)
+        copy_weights(layer, linear)
+        source, target = node.inputs[0].tap, node.outputs[0].tap
+        before = f"{node.name}/linear"
+        self._shapes[before] = self._shapes[target]
+        self._binary.add(target)
+        return [
+            Call(name=node.name, inputs=(source,), outputs=(before,), node=node, layer=linear),
+            Sign(name=f"{node.name}/sign", inputs=(before,), outputs=(target,)),
+        ]
 
     def _spatial_pad(self, node: Node) -> list[Step]:
         found = movement.spatial_padding(node)
@@ -151,8 +179,8 @@ class _Reader:
 class _Chain:
     """Steps that stand for one call, one behind the other; the last one takes the name of the call's output."""
 
-    def __init__(self, node: Node, shapes: dict[str, Shape]) -> None:
-        self._name, self._value, self._target = node.name, node.inputs[0].tap, node.outputs[0].tap
+    def __init__(self, node: Node, shapes: dict[str, Shape], source: str | None = None) -> None:
+        self._name, self._value, self._target = node.name, source or node.inputs[0].tap, node.outputs[0].tap
         self._shapes = shapes
         self._steps: list[Step] = []
 

@@ -113,3 +113,46 @@ def test_the_scale_is_a_factor_of_the_convolution() -> None:
     (step,) = (s for s in recognise(network).steps if isinstance(s, Convolution))
     kernel = network.layers[0].get_weights()[0]
     np.testing.assert_allclose(step.scale, np.abs(kernel).mean(axis=(0, 1, 2)), rtol=1e-6)
+
+
+SIGNS = {
+    "larq's own function": lq.math.sign,
+    "sign of a sum": lambda x: tf.sign(tf.sign(x) + 0.1),
+    "where": lambda x: tf.where(x >= 0, 1.0, -1.0),
+    "where, the other way round": lambda x: tf.where(x < 0, -1.0, 1.0),
+    "a cast": lambda x: 2 * tf.cast(x >= 0, tf.float32) - 1,
+    "a layer's activation": K.Conv2D(4, 1, activation=lq.quantizers.SteSign()),
+    "a binary layer's activation": binary_conv(4, activation=lq.quantizers.SteSign()),
+    "an activation layer": K.Activation(lq.quantizers.SwishSign()),
+    "a quantiser": lq.quantizers.ApproxSign(),
+}
+
+
+@pytest.mark.parametrize("name", SIGNS)
+def test_a_sign_is_known_by_its_values(name: str) -> None:
+    inputs = tf.keras.Input((6, 6, 4))
+    network = seeded(tf.keras.Model(inputs, binary_conv(4, input_quantizer=None, name="c")(SIGNS[name](inputs))))
+    plan = recognise(network)
+    assert kinds(plan)[-2:] == ["Sign", "Convolution"]
+    assert plan.convolutions[-1].layer == "c"
+    x = images(network)
+    np.testing.assert_array_equal(run(plan, x), expected(network, x))
+
+
+NO_SIGNS = {
+    "sign(0) is 0": tf.sign,
+    "above 0": lambda x: tf.where(x > 0, 1.0, -1.0),
+    "0 and 1": lambda x: tf.cast(x >= 0, tf.float32),
+    "another threshold": lambda x: tf.where(x >= 0.5, 1.0, -1.0),
+    "a rectifier": tf.nn.relu,
+}
+
+
+@pytest.mark.parametrize("name", NO_SIGNS)
+def test_what_gives_other_values_is_no_sign(name: str) -> None:
+    inputs = tf.keras.Input((6, 6, 4))
+    network = seeded(tf.keras.Model(inputs, binary_conv(4, input_quantizer=None)(NO_SIGNS[name](inputs))))
+    plan = recognise(network)
+    assert not plan.convolutions
+    x = images(network)
+    np.testing.assert_array_equal(run(plan, x), expected(network, x))
