@@ -30,6 +30,8 @@ _COLUMNS = [
     ("runs on", "left"),
 ]
 _FIRST_TO_GO = (2, 3, 5, 6, 11, 10)
+EPILOG = "Example: repbnn-edge inspect rep-adambnn-reactnet-a.tflite"
+
 _LONGEST_NAME = 40
 _STYLES = {"binary": "green", "float": "", "elementwise": "yellow", "other": "dim"}
 
@@ -38,10 +40,7 @@ def command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .tflite file.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say what is in a TFLite file: operators, binary and float, weights, MACs, metadata, what runs where.
-
-    Example: repbnn-edge inspect rep-adambnn-reactnet-a.tflite
-    """
+    """Say what is in a TFLite file: operators, binary and float, weights, MACs, metadata, what runs where."""
     from repbnn_edge.cli.output import print_json
     from repbnn_edge.inspection import inspect_file
 
