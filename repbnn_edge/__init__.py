@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "convert": "repbnn_edge.conversion",
-    "verify": "repbnn_edge.verification",
+    "verify": "repbnn_edge.conversion.verifying",
     "transform": "repbnn_edge.reptran",
     "rep_tran": "repbnn_edge.reptran",
     "evaluate": "repbnn_edge.evaluation",
@@ -57,6 +57,7 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from repbnn_edge.conversion import convert
+    from repbnn_edge.conversion.verifying import verify
     from repbnn_edge.diagnosis import doctor
     from repbnn_edge.evaluation import evaluate
     from repbnn_edge.inspection import inspect_file
@@ -64,4 +65,3 @@ if TYPE_CHECKING:
     from repbnn_edge.reptran import rep_tran, transform
     from repbnn_edge.runtime.delegate import load_delegate
     from repbnn_edge.runtime.litert import Interpreter
-    from repbnn_edge.verification import verify

@@ -1,4 +1,4 @@
-"""What stands between the integers of a binary layer and the next sign, where that is one scale and one shift a channel.
+"""What stands between the integers of a binary layer and the next sign, where it is one scale and shift a channel.
 
 Such a layer becomes thresholds in a file: no integer is seen there, and the bit must be the sign of
 ``scale * integer + shift``, which is computed here in float64 from the network's own parameters.

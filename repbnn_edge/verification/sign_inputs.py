@@ -68,7 +68,7 @@ class SignInputs:
         if _has_sign_activation(node):
             return SignNode(node, "activation")
         moves = node.operation in _MOVING or _is_linear(node)
-        if moves and node.inputs and all([self.find(value) for value in node.inputs]):
+        if moves and node.inputs and all(self.find(value) for value in node.inputs):
             return SignNode(node, "moving")
         return None
 
