@@ -1,0 +1,212 @@
+// The delegate against a runtime that offers it good and bad networks.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <sstream>
+#include <thread>
+
+#include "fake_network.h"
+
+extern "C" TfLiteDelegate* tflite_plugin_create_delegate(const char* const*, const char* const*, size_t, void (*)(const char*));
+extern "C" void tflite_plugin_destroy_delegate(TfLiteDelegate*);
+
+namespace repbnn {
+namespace {
+
+std::string last_error;
+
+TfLiteDelegate* create(std::vector<std::pair<const char*, const char*>> options) {
+  options.push_back({"log_level", "error"});
+  std::vector<const char*> keys, values;
+  for (const auto& option : options) keys.push_back(option.first), values.push_back(option.second);
+  last_error.clear();
+  return tflite_plugin_create_delegate(keys.data(), values.data(), keys.size(), [](const char* text) { last_error = text; });
+}
+
+struct Destroy {
+  void operator()(TfLiteDelegate* delegate) const { tflite_plugin_destroy_delegate(delegate); }
+};
+using Handle = std::unique_ptr<TfLiteDelegate, Destroy>;
+
+TfLiteStatus run(FakeNetwork& network, TfLiteDelegate* delegate) {
+  if (delegate->Prepare(&network.runtime.context, delegate) != kTfLiteOk) return kTfLiteError;
+  if (network.runtime.prepare() != kTfLiteOk) return kTfLiteError;
+  network.runtime.allocate();
+  network.fill_input();
+  return network.runtime.invoke();
+}
+
+TEST(Delegate, ClaimsABlockAsOnePartitionAndLeavesWhatItDoesNotKnow) {
+  FakeNetwork network;
+  const Handle delegate(create({{"require_all", "true"}}));
+  ASSERT_EQ(run(network, delegate.get()), kTfLiteOk) << network.runtime.errors;
+  EXPECT_EQ(network.runtime.partitions, 1);
+  EXPECT_EQ(network.runtime.claimed, (std::vector<int>{0, 1, 2, 3, 4, 5}));
+}
+
+TEST(Delegate, FusedEqualsUnfusedThroughTheDoor) {
+  FakeNetwork fused, unfused;
+  const Handle full(create({})), none(create({{"fusion", "none"}}));
+  ASSERT_EQ(run(fused, full.get()), kTfLiteOk);
+  ASSERT_EQ(run(unfused, none.get()), kTfLiteOk);
+  EXPECT_EQ(fused.result(), unfused.result());
+}
+
+TEST(Delegate, MayBeDestroyedBeforeThePartition) {
+  FakeNetwork network;
+  Handle delegate(create({}));
+  ASSERT_EQ(run(network, delegate.get()), kTfLiteOk);
+  const std::vector<float> first = network.result();
+  delegate.reset();
+  ASSERT_EQ(network.runtime.invoke(), kTfLiteOk);
+  EXPECT_EQ(network.result(), first);
+}
+
+TEST(Delegate, ServesTwoRuntimesAtOnce) {
+  const Handle delegate(create({{"num_threads", "2"}}));
+  FakeNetwork one, other;
+  ASSERT_EQ(run(one, delegate.get()), kTfLiteOk);
+  ASSERT_EQ(run(other, delegate.get()), kTfLiteOk);
+  const auto repeat = [](FakeNetwork* network) {
+    for (int i = 0; i < 200; ++i) network->runtime.invoke();
+  };
+  std::thread thread(repeat, &one);
+  repeat(&other);
+  thread.join();
+  EXPECT_EQ(one.result(), other.result());
+}
+
+TEST(Delegate, FollowsAResizeOfItsInput) {
+  const Handle delegate(create({}));
+  FakeNetwork small(true, 5), large(true, 9);
+  ASSERT_EQ(run(large, delegate.get()), kTfLiteOk);
+  ASSERT_EQ(run(small, delegate.get()), kTfLiteOk);
+  auto* dims = static_cast<TfLiteIntArray*>(std::malloc(5 * sizeof(int)));
+  dims->size = 4;
+  for (int d = 0; d < 4; ++d) dims->data[d] = large.runtime.at(large.input).dims->data[d];
+  small.runtime.context.ResizeTensor(&small.runtime.context, &small.runtime.at(small.input), dims);
+  EXPECT_EQ(small.runtime.invoke(), kTfLiteError);  // not prepared for it
+  EXPECT_NE(small.runtime.errors.find("changed its shape"), std::string::npos);
+  ASSERT_EQ(small.runtime.prepare(), kTfLiteOk);
+  small.runtime.allocate();
+  small.fill_input();
+  ASSERT_EQ(small.runtime.invoke(), kTfLiteOk);
+  EXPECT_EQ(small.result(), large.result());
+}
+
+TEST(Delegate, RunsABatchImageByImage) {
+  const Handle delegate(create({}));
+  FakeNetwork network;
+  ASSERT_EQ(run(network, delegate.get()), kTfLiteOk);
+  const std::vector<float> one = network.result();
+  auto* dims = static_cast<TfLiteIntArray*>(std::malloc(5 * sizeof(int)));
+  dims->size = 4;
+  for (int d = 0; d < 4; ++d) dims->data[d] = network.runtime.at(network.input).dims->data[d];
+  dims->data[0] = 3;
+  network.runtime.context.ResizeTensor(&network.runtime.context, &network.runtime.at(network.input), dims);
+  ASSERT_EQ(network.runtime.prepare(), kTfLiteOk);
+  network.runtime.allocate();
+  network.fill_input();
+  ASSERT_EQ(network.runtime.invoke(), kTfLiteOk);
+  const std::vector<float> three = network.result();
+  ASSERT_EQ(three.size(), 3 * one.size());
+  EXPECT_TRUE(std::equal(one.begin(), one.end(), three.begin()));
+}
+
+// What others have been bitten by: each is refused with a reason, and nothing crashes.
+struct Bad {
+  const char* name;
+  std::function<void(FakeNetwork&)> spoil;
+  const char* says;
+};
+
+std::vector<uint8_t> with_option(const std::string& key, int32_t value) {
+  auto options = FakeNetwork::conv_options();
+  for (auto& option : options) {
+    if (option.first == key) option.second = value;
+  }
+  return flex_map(options);
+}
+
+std::vector<Bad> bad_networks() {
+  const auto option = [](const char* key, int32_t value) {
+    return [=](FakeNetwork& n) { n.runtime.set_options(n.conv_node, with_option(key, value)); };
+  };
+  return {
+      {"stride 0", option("stride_height", 0), "stride"},
+      {"stride beyond 32767", option("stride_width", 40000), "stride"},
+      {"dilation 0", option("dilation_width_factor", 0), "dilation"},
+      {"no input channels", option("channels_in", 0), "channels_in"},
+      {"negative input channels", option("channels_in", -64), "channels_in"},
+      {"packed depth of another width", option("channels_in", 96), "channels_in"},
+      {"padding of no kind", option("padding", 7), "padding"},
+      {"pad value 2", option("pad_values", 2), "pad_values"},
+      {"activation of no kind", option("fused_activation_function", 9), "activation"},
+      {"kernel larger than a VALID map", [](FakeNetwork& n) {
+         n.runtime.set_options(n.conv_node, [] { auto o = FakeNetwork::conv_options(); o[5].second = 1; o[1].second = 9; return flex_map(o); }());
+       }, "larger than the map"},
+      {"no options", [](FakeNetwork& n) { n.runtime.set_options(n.conv_node, {}); }, "FlexBuffer"},
+      {"a missing option", [](FakeNetwork& n) { auto o = FakeNetwork::conv_options(); o.pop_back(); n.runtime.set_options(n.conv_node, flex_map(o)); }, "missing"},
+      {"no multiplier", [](FakeNetwork& n) { n.runtime.node(n.conv_node).inputs->data[2] = -1; }, "missing"},
+      {"a tensor that does not exist", [](FakeNetwork& n) { n.runtime.node(n.conv_node).inputs->data[1] = 500; }, "does not exist"},
+      {"a multiplier that is not finite", [](FakeNetwork& n) { static_cast<float*>(n.runtime.at(n.multiplier).data)[3] = INFINITY; }, "not finite"},
+      {"a filter that is cut short", [](FakeNetwork& n) { n.runtime.at(n.filter).bytes -= 4; }, "bytes instead of"},
+      {"an empty filter", [](FakeNetwork& n) { n.runtime.at(n.filter).dims->data[0] = 0; }, "empty"},
+      {"a filter of another depth", [](FakeNetwork& n) { n.runtime.at(n.filter).dims->data[3] = 3; n.runtime.at(n.filter).bytes = 1 << 20; }, "divide"},
+      {"a filter that is no constant", [](FakeNetwork& n) { n.runtime.at(n.filter).allocation_type = kTfLiteMemNone; }, "no constant"},
+      {"an output of another shape", [](FakeNetwork& n) { n.runtime.at(n.sums).dims->data[1] = 77; }, "shape"},
+      {"an output of another type", [](FakeNetwork& n) { n.runtime.at(n.sums).type = kTfLiteInt64; }, "type"},
+      {"an input of rank 3", [](FakeNetwork& n) { n.runtime.at(n.packed).dims->size = 3; }, "shape"},
+      {"a shape beyond 2^31", [](FakeNetwork& n) {
+         for (int t : {n.input, n.packed, n.sums}) n.runtime.at(t).dims->data[1] = n.runtime.at(t).dims->data[2] = 60000;
+       }, "2^31"},
+  };
+}
+
+TEST(Delegate, RefusesWhatItCannotProve) {
+  for (const Bad& bad : bad_networks()) {
+    SCOPED_TRACE(bad.name);
+    FakeNetwork network;
+    bad.spoil(network);
+    const Handle strict(create({{"require_all", "true"}}));
+    EXPECT_EQ(strict->Prepare(&network.runtime.context, strict.get()), kTfLiteError);
+    EXPECT_NE(network.runtime.errors.find(" is not taken: "), std::string::npos) << network.runtime.errors;
+    EXPECT_NE(network.runtime.errors.find(bad.says), std::string::npos) << network.runtime.errors;
+  }
+}
+
+TEST(Delegate, ExplainsEachNode) {
+  const std::string path = ::testing::TempDir() + "explain.json";
+  FakeNetwork network;
+  const Handle delegate(create({{"explain", path.c_str()}}));
+  ASSERT_EQ(delegate->Prepare(&network.runtime.context, delegate.get()), kTfLiteOk);
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  EXPECT_NE(text.str().find("\"op\": \"builtin 999\", \"claimed\": false, \"reason\": \"no operator that stands"), std::string::npos) << text.str();
+  EXPECT_NE(text.str().find("\"op\": \"LceBconv2d\", \"claimed\": true, \"reason\": null"), std::string::npos);
+  std::remove(path.c_str());
+}
+
+TEST(Delegate, AContextOfAnotherLayoutIsRefused) {
+  FakeNetwork network;
+  const Handle delegate(create({}));
+  network.runtime.context.GetExecutionPlan = nullptr;
+  EXPECT_EQ(delegate->Prepare(&network.runtime.context, delegate.get()), kTfLiteError);
+  EXPECT_EQ(delegate->Prepare(nullptr, delegate.get()), kTfLiteError);
+}
+
+TEST(Options, EachErrorNamesWhatIsValid) {
+  EXPECT_EQ(create({{"nonsense", "1"}}), nullptr);
+  EXPECT_NE(last_error.find("num_threads, implementation, fusion"), std::string::npos);
+  EXPECT_EQ(create({{"num_threads", "1x"}}), nullptr);
+  EXPECT_NE(last_error.find("-1 to 256"), std::string::npos);
+  EXPECT_EQ(create({{"implementation", "mmx"}}), nullptr);
+  EXPECT_NE(last_error.find("auto, scalar"), std::string::npos);
+  EXPECT_EQ(create({{"fusion", nullptr}}), nullptr);
+  EXPECT_EQ(tflite_plugin_create_delegate(nullptr, nullptr, 1, nullptr), nullptr);  // no report_error to call
+}
+
+}  // namespace
+}  // namespace repbnn

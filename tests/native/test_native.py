@@ -1,0 +1,67 @@
+"""Builds native/ with its tests and runs them: GoogleTest binaries, one Python test each."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "native"
+TOOLS = ("cmake", "ctest", "ninja", "c++")
+
+pytestmark = pytest.mark.xdist_group("native")
+
+
+@lru_cache
+def _build() -> str:
+    """Configure and build; returns why that is impossible here, or an empty string."""
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if missing:
+        return f"{', '.join(missing)} not installed"
+    configured = subprocess.run(
+        ["cmake", "-S", ROOT, "-B", BUILD, "-G", "Ninja", "-DREPBNN_TESTS=ON"], capture_output=True, text=True
+    )
+    if configured.returncode != 0 and "GTest" in configured.stderr:
+        return "GoogleTest is not installed (Debian: libgtest-dev)"
+    assert configured.returncode == 0, configured.stderr
+    built = subprocess.run(["cmake", "--build", BUILD], capture_output=True, text=True)
+    assert built.returncode == 0, built.stdout[-4000:]
+    return ""
+
+
+@lru_cache
+def _commands() -> dict[str, list[str]]:
+    listed = subprocess.run(["ctest", "--test-dir", BUILD, "--show-only=json-v1"], capture_output=True, check=True)
+    return {test["name"]: test["command"] for test in json.loads(listed.stdout)["tests"]}
+
+
+@pytest.mark.parametrize("name", ["fusion_test", "flexbuffer_test", "delegate_test", "allocation_test", "abi_test"])
+def test_plan_and_delegate(name: str) -> None:
+    _run(name)
+
+
+@pytest.mark.parametrize("name", ["pointwise_test", "bconv2d_test", "pool_test"])
+def test_kernels(name: str) -> None:
+    _run(name)
+
+
+def test_every_native_test_is_listed_here() -> None:
+    if reason := _build():
+        pytest.skip(reason)
+    here = Path(__file__).read_text()
+    assert [name for name in _commands() if f'"{name}"' not in here] == []
+
+
+def _run(name: str) -> None:
+    if reason := _build():
+        pytest.skip(reason)
+    result = subprocess.run(
+        _commands()[name], capture_output=True, text=True, timeout=900, env={**os.environ, "GTEST_BRIEF": "1"}
+    )
+    assert result.returncode == 0, (result.stdout + result.stderr)[-6000:]
