@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from repbnn_edge import console
 from repbnn_edge.conversion import front_ends
@@ -24,6 +24,9 @@ from repbnn_edge.reports import (
     SourceReport,
     VerificationReport,
 )
+
+if TYPE_CHECKING:
+    from repbnn_edge.tflite.metadata import Metadata
 
 FloatWeights = Literal["float32", "float16", "int8"]
 _PACKAGES = ("repbnn-edge", "larq-compute-engine", "tensorflow", "larq")
@@ -122,9 +125,11 @@ def convert(
         made = build(loaded, float_weights, float_weights_all)
     proof = ProofOptions(samples, None if data is None else Path(data)) if verify else None
     verification = _prove(run, loaded, made, proof)
+    if verification is not None:
+        if not verification.passed:
+            raise _failed(_report(loaded, made, outputs, run, verification), verification)
+        made = _with_proof(made, verification)
     result = _report(loaded, made, outputs, run, verification)
-    if verification is not None and not verification.passed:
-        raise _failed(result, verification)
     _write(loaded, made, outputs, result, force)
     return result
 
@@ -136,10 +141,12 @@ class Made:
     Attributes:
         data: the file.
         binary_layers: how many binary layers of the source are LceBconv2d in it.
+        facts: what it says about itself.
     """
 
     data: bytes
     binary_layers: int
+    facts: Metadata
 
 
 class _Run:
@@ -194,7 +201,18 @@ def build(loaded: LoadedSource, float_weights: FloatWeights = "float32", everywh
         ),
     )
     data = shrink(lowered.data, float_weights, everywhere=everywhere)
-    return Made(data=write_metadata(data, facts), binary_layers=len(lowered.binary_layers))
+    return Made(data=write_metadata(data, facts), binary_layers=len(lowered.binary_layers), facts=facts)
+
+
+def _with_proof(made: Made, verification: VerificationReport) -> Made:
+    """The file with what was proven of it; only numbers that are the same on every machine, so that its bytes are."""
+    from repbnn_edge.tflite.metadata import write_metadata
+
+    proven = verification.model_dump(include={"passed", "binary_layers", "exact_binary_layers", "samples"})
+    assert made.facts.provenance is not None
+    provenance = made.facts.provenance.model_copy(update={"verification": proven})
+    facts = replace(made.facts, provenance=provenance)
+    return replace(made, data=write_metadata(made.data, facts), facts=facts)
 
 
 def _check_count(loaded: LoadedSource, lowered: Sequence[str]) -> None:
@@ -218,11 +236,10 @@ def _version(package: str) -> str:
 def _prove(run: _Run, loaded: LoadedSource, made: Made, proof: ProofOptions | None) -> VerificationReport | None:
     if proof is None:
         return None
-    from repbnn_edge.verification.proof import check  # type: ignore[import-not-found]
+    from repbnn_edge.verification.proof import check
 
     with run.phase("verify", f"proving it on {proof.samples} samples"):
-        proven: VerificationReport = check(loaded, made.data, samples=proof.samples, data=proof.data)
-        return proven
+        return check(loaded, made.data, samples=proof.samples, data=proof.data)
 
 
 def _report(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from repbnn_edge.conversion import convert
+from repbnn_edge.conversion import ConversionRefutedError, convert
 from repbnn_edge.conversion.source import LoadedSource
 from repbnn_edge.errors import BadInputError, UnsupportedError, UsageError
 from repbnn_edge.tflite import schema
@@ -91,6 +91,35 @@ def test_a_page_about_the_result_can_be_written() -> None:
     convert(network(), "net.tflite", verify=False, report="net.html")
     page = Path("net.html").read_text()
     assert page.lower().startswith("<!doctype html>") and "net.tflite" in page
+
+
+def test_a_file_is_proven_before_it_is_written_and_says_so() -> None:
+    result = convert(network(), "net.tflite", samples=2)
+    assert result.verification is not None and result.verification.passed
+    assert result.verification.exact_binary_layers == result.verification.binary_layers == 1
+    provenance = read_metadata(Path("net.tflite").read_bytes()).provenance
+    assert provenance is not None and provenance.verification is not None and provenance.verification["passed"]
+    assert result.bytes == Path("net.tflite").stat().st_size
+
+
+def test_a_file_that_is_not_its_source_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    from repbnn_edge import lowering
+
+    def broken(model_: Any) -> Any:
+        twin = tf.keras.models.clone_model(model_)
+        twin.set_weights(model_.get_weights())
+        kernel = twin.get_layer("binary").get_weights()[0]
+        kernel[0, 0, 0, 0] *= -1
+        twin.get_layer("binary").set_weights([kernel])
+        return original(twin)
+
+    original = lowering.lower_model
+    monkeypatch.setattr(lowering, "lower_model", broken)
+    with pytest.raises(ConversionRefutedError, match="binary") as caught:
+        convert(network(), "net.tflite", samples=2, report="net.html", keras="net.keras")
+    assert caught.value.exit_code == 5
+    assert caught.value.report.verification is not None and not caught.value.report.verification.passed
+    assert not list(Path().iterdir())
 
 
 def test_an_existing_output_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
