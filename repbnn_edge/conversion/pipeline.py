@@ -14,7 +14,7 @@ from repbnn_edge.conversion import front_ends
 from repbnn_edge.conversion.models import source_of_model
 from repbnn_edge.conversion.outputs import Outputs, check_outputs, default_output
 from repbnn_edge.conversion.source import LoadedSource, LoadOptions
-from repbnn_edge.errors import RepbnnError, UnsupportedError, UsageError, VerificationError
+from repbnn_edge.errors import BadInputError, RepbnnError, UnsupportedError, UsageError, VerificationError
 from repbnn_edge.files import whole_file, write_whole
 from repbnn_edge.reports import (
     BinaryConvolutions,
@@ -107,6 +107,8 @@ def convert(
         keras=None if keras is None else Path(keras),
         report=None if report is None else Path(report),
     )
+    if data is not None and not Path(data).exists():
+        raise BadInputError(str(data), "no such file or folder", "check the path")
     if samples < 1:
         raise UsageError("--samples", f"it is {samples}", "give at least 1, or --no-verify")
     check_outputs(text, outputs, force=force)
