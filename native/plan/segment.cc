@@ -40,6 +40,7 @@ class Segmenter {
  public:
   Segmenter(const Graph& graph, const Steps& steps) : graph_(graph), steps_(steps) {
     writer_.assign(graph.tensors.size(), -1);
+    in_parts_.assign(graph.tensors.size(), false);
     result_.segment_of_step.assign(steps.steps.size(), -1);
     result_.scratch_of.assign(graph.tensors.size(), -1);
   }
@@ -53,7 +54,10 @@ class Segmenter {
       segment.scales.push_back(scale);
       const int index = static_cast<int>(result_.segments.size()) - 1;
       result_.segment_of_step[s] = index;
-      for_each_write(graph_, steps_.steps[s], [&](int t) { writer_[t] = index; });
+      for_each_write(graph_, steps_.steps[s], [&](int t) {
+        if (writer_[t] >= 0 && writer_[t] != index) in_parts_[t] = true;
+        writer_[t] = index;
+      });
     }
     for (Segment& segment : result_.segments) choose_tile(&segment);
     find_scratch();
@@ -145,7 +149,7 @@ class Segmenter {
   // A tensor that is written and read within one segment, pixel on pixel, needs no map.
   void find_scratch() {
     std::vector<bool> whole(graph_.tensors.size(), false);
-    for (size_t t = 0; t < graph_.tensors.size(); ++t) whole[t] = graph_.tensors[t].is_output || writer_[t] < 0;
+    for (size_t t = 0; t < graph_.tensors.size(); ++t) whole[t] = graph_.tensors[t].is_output || writer_[t] < 0 || in_parts_[t];
     for (size_t s = 0; s < steps_.steps.size(); ++s) {
       for_each_read(graph_, steps_.steps[s], [&](int t) {
         bool same_pixels;
@@ -162,7 +166,8 @@ class Segmenter {
   const Graph& graph_;
   const Steps& steps_;
   Segments result_;
-  std::vector<int> writer_;  // tensor -> segment that writes it
+  std::vector<int> writer_;      // tensor -> segment that writes it, the last one
+  std::vector<bool> in_parts_;  // tensors whose channels several segments write
 };
 
 }  // namespace

@@ -55,12 +55,11 @@ void expect_equal(const Memory& expected, const Memory& actual, const std::strin
   }
 }
 
-void compare(RandomNetwork& network, unsigned seed, Isa isa, int threads, const std::string& what) {
+void compare(const Graph& graph, unsigned seed, Isa isa, int threads, const std::string& what) {
   ThreadPool pool(threads);
   PlanOptions options;
   options.isa = isa;
   options.pool = &pool;
-  const Graph& graph = network.b.graph;
   Memory expected(graph, seed), actual(graph, seed);
   make_unfused_plan(graph, options)->run(expected.in.data(), expected.out.data());
   const std::unique_ptr<Plan> plan = FusedPlan::create(graph, 1, options);
@@ -83,7 +82,7 @@ TEST(Fusion, RandomNetworksAreEqualInEveryBit) {
     RandomNetwork network(static_cast<unsigned>(seed));
     for (Isa isa : isas()) {
       const int threads = 1 + seed % 3;
-      compare(network, static_cast<unsigned>(seed), isa, threads,
+      compare(network.b.graph, static_cast<unsigned>(seed), isa, threads,
               "seed " + std::to_string(seed) + ", " + isa_name(isa) + ", " + std::to_string(threads) + " threads");
     }
     fused += static_cast<int>(make_steps(network.b.graph).steps.size()) < static_cast<int>(network.b.graph.ops.size());
@@ -97,6 +96,24 @@ GraphBuilder::Conv wide_conv() {
   GraphBuilder::Conv conv;
   conv.filters = 64;
   return conv;
+}
+
+// A dense block: each layer's result beside everything before it.
+TEST(Fusion, AMapWrittenInPartsBySeveralSegmentsIsWhole) {
+  GraphBuilder b(11);
+  int t = b.input({1, 28, 28, 32});
+  std::vector<int> maps;
+  for (int layer = 0; layer < 3; ++layer) {
+    const int packed = b.quantize(b.add_constant(b.mul_constant(t)));
+    t = b.concat({t, b.bconv2d(packed, b.channels(t), GraphBuilder::Conv())});
+    maps.push_back(t);
+  }
+  b.output(b.mul_constant(t));
+  connect(b.graph);
+  const Steps steps = make_steps(b.graph);
+  const Segments segments = make_segments(b.graph, steps);
+  for (int map : {maps[0], maps[1]}) EXPECT_EQ(segments.scratch_of[map], -1);
+  compare(b.graph, 1, best_isa(), 1, "dense block");
 }
 
 // Rep block: two branches of one packed map, each repeated, scaled, added to the map before, and put side by side.
