@@ -132,3 +132,22 @@ class EvalReport(Report):
     data: str
     results: list[EvalResult]
     agreement: float
+
+
+class DemoPicture(Report):
+    """A picture, what it shows and what the network said; ``score`` is the softmax of the answer."""
+
+    truth: str
+    answer: str
+    score: float
+
+
+class DemoReport(Report):
+    """The result of ``demo``; ``latency_ms`` has a median for ``litert`` (with our delegate) and for ``lce``."""
+
+    conversion: ConvertReport
+    float32_bytes: int
+    trained: bool
+    pictures: list[DemoPicture]
+    latency_ms: dict[str, float]
+    implementation: str | None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from repbnn_converters.keras_source import preprocessing_of
 from repbnn_edge import files
+from repbnn_edge.conversion.models import preprocessing_of
 from repbnn_edge.conversion.source import LoadedSource, LoadOptions, Preprocessing
 from repbnn_edge.models import CATALOG, Description, Entry, build, describe, entry_of
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from repbnn_converters.hdf5 import check_hdf5, first_line
 from repbnn_edge import stack
-from repbnn_edge.conversion.source import LoadedSource, LoadOptions, Preprocessing
+from repbnn_edge.conversion.models import wrap
+from repbnn_edge.conversion.source import LoadedSource, LoadOptions
 from repbnn_edge.errors import BadInputError, UnsupportedError, UsageError
 from repbnn_edge.files import read_input
 from repbnn_edge.reports import SourceKind
@@ -24,8 +25,6 @@ def source_of(model: Any, *, kind: SourceKind, name: str, sha256: str, options: 
         BadInputError: an input shape or weights file that does not fit.
         UsageError: ``--beta``, which only built-in networks take.
     """
-    from repbnn_edge.verification.keras_reference import KerasReference
-
     if options.beta is not None:
         raise UsageError(
             "--beta",
@@ -36,43 +35,7 @@ def source_of(model: Any, *, kind: SourceKind, name: str, sha256: str, options: 
     model = _with_input_shape(model, options.input_shape, name)
     if options.weights is not None:
         _load_weights(model, options.weights)
-    return LoadedSource(
-        kind=kind,
-        name=name,
-        sha256=sha256,
-        network=model,
-        reference=KerasReference(model),
-        beta=beta_of(model),
-        preprocessing=preprocessing_of(options, int(model.input_shape[-1])),
-        labels=options.labels or (),
-    )
-
-
-def beta_of(model: Any) -> int | None:
-    """The one beta of a network's RepConv layers; 1 where there are none, None where they differ."""
-    betas = {int(layer.beta) for layer in model.submodules if isinstance(getattr(layer, "beta", None), int)}
-    return betas.pop() if len(betas) == 1 else (None if betas else 1)
-
-
-def preprocessing_of(options: LoadOptions, channels: int) -> Preprocessing | None:
-    """What ``--mean`` and ``--std`` say, widened to the channels; None when neither was given."""
-    if options.mean is None and options.std is None:
-        return None
-    mean = _per_channel("--mean", options.mean or (0.0,), channels)
-    std = _per_channel("--std", options.std or (1.0,), channels)
-    if any(not value > 0 for value in std):
-        raise UsageError("--std", "it must be greater than 0", "give the standard deviation of the pixels")
-    return Preprocessing(mean=mean, std=std)
-
-
-def _per_channel(flag: str, values: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    if len(values) == 1:
-        return values * channels
-    if len(values) != channels:
-        raise UsageError(
-            flag, f"it has {len(values)} values and the input {channels} channels", "give one, or one each"
-        )
-    return values
+    return wrap(model, kind=kind, name=name, sha256=sha256, options=options)
 
 
 def _check_model(model: Any, name: str) -> None:

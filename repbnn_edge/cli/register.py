@@ -7,6 +7,7 @@ import typer
 from repbnn_edge.cli import (
     bench_command,
     convert_command,
+    demo_command,
     doctor_command,
     eval_command,
     inspect_command,
@@ -18,6 +19,7 @@ from repbnn_edge.cli import (
 
 def commands(app: typer.Typer) -> None:
     """Add every command to the app."""
+    app.command("demo", epilog=demo_command.EPILOG)(demo_command.command)
     app.command("convert", epilog=convert_command.EPILOG)(convert_command.command)
     app.command("verify", epilog=verify_command.EPILOG)(verify_command.command)
     app.command("bench", epilog=bench_command.EPILOG)(bench_command.command)

@@ -187,6 +187,12 @@ def build(loaded: LoadedSource, float_weights: FloatWeights = "float32", everywh
 
     lowered = lower_model(loaded.network)
     _check_count(loaded, lowered.binary_layers)
+    if not lowered.binary_layers:
+        raise UnsupportedError(
+            loaded.name,
+            "no layer in it is binary",
+            "give layers an input quantiser and a kernel quantiser with the values -1 and +1",
+        )
     preprocessing = loaded.preprocessing
     facts = Metadata(
         name=loaded.name,

@@ -23,6 +23,7 @@ class Dataset:
         picture: gives picture i as uint8 (height, width, 3); raises BadInputError for a broken one.
         labels: int64 (size,), or None.
         names: class names in label order; empty where the data says none.
+        file_names: of the pictures, without ending, where each has a file of its own.
     """
 
     path: Path
@@ -30,6 +31,7 @@ class Dataset:
     picture: Callable[[int], NDArray[np.uint8]]
     labels: NDArray[np.int64] | None = None
     names: tuple[str, ...] = ()
+    file_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return self.size

@@ -30,7 +30,7 @@ def read(path: Path) -> Dataset:
         raise BadInputError(str(error.filename or path), (error.strerror or str(error)).lower(), "remove it") from error
     labels = np.array([index for _, index in files], np.int64)
     paths = [file for file, _ in files]
-    return Dataset(path, len(paths), _decoder(paths), labels, tuple(folder.name for folder in classes))
+    return Dataset(path, len(paths), _decoder(paths), labels, tuple(folder.name for folder in classes), _stems(paths))
 
 
 def _unlabelled(path: Path) -> Dataset:
@@ -38,7 +38,11 @@ def _unlabelled(path: Path) -> Dataset:
     if not paths:
         known = ", ".join(sorted(SUFFIXES))
         raise BadInputError(str(path), f"no picture is in it ({known})", "give a folder class/picture.jpg")
-    return Dataset(path, len(paths), _decoder(paths))
+    return Dataset(path, len(paths), _decoder(paths), file_names=_stems(paths))
+
+
+def _stems(paths: list[Path]) -> tuple[str, ...]:
+    return tuple(path.stem for path in paths)
 
 
 def _pictures(folder: Path) -> list[Path]:
