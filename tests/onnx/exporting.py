@@ -6,8 +6,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 
 def calibrated(model: Any, size: int, seed: int = 0, channels: int = 3) -> Any:
     """Give a network the statistics of a trained one, without training it.
@@ -41,28 +39,13 @@ def calibrated(model: Any, size: int, seed: int = 0, channels: int = 3) -> Any:
     return model.eval()
 
 
-def export(
-    model: Any,
-    path: Path,
-    size: int,
-    *,
-    dynamo: bool = False,
-    opset: int | None = None,
-    channels: int = 3,
-    **options: Any,
-) -> Path:
+def export(model: Any, path: Path, size: int, *, dynamo: bool = False, channels: int = 3, **options: Any) -> Path:
     """Write ``model`` to ``path``."""
     import torch
 
+    options.setdefault("opset_version", 18 if dynamo else 17)
     image = torch.zeros(1, channels, size, size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(
-            model, (image,), str(path), dynamo=dynamo, opset_version=opset or (18 if dynamo else 17), **options
-        )
+        torch.onnx.export(model, (image,), str(path), dynamo=dynamo, **options)
     return path
-
-
-def images(count: int, size: int, seed: int = 1, channels: int = 3) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Random NHWC inputs."""
-    return np.random.default_rng(seed).standard_normal((count, size, size, channels)).astype(np.float32)

@@ -20,12 +20,11 @@ class Case:
     make: Callable[[], Any]
     size: int
     binary_layers: int
-    dynamo: bool = True
 
 
 CASES = {
-    "reactnet-a": Case(lambda: reactnet.ReActNetA(width=8, stages=(1, 2, 2)), 32, 7),
-    "rep-reactnet-a": Case(lambda: reactnet.ReActNetA(width=8, stages=(1, 2, 2), rep=2), 32, 7),
+    "reactnet-a": Case(lambda: reactnet.ReActNetA(width=8, stages=(1, 2, 2)), 32, 13),
+    "rep-reactnet-a": Case(lambda: reactnet.ReActNetA(width=8, stages=(1, 2, 2), rep=2), 32, 13),
     "reactnet-18": Case(lambda: resnet18.ResNet18(width=16, react=True), 64, 16),
     "bi-real-18": Case(lambda: resnet18.ResNet18(width=16, react=False), 64, 16),
     "recu-resnet-20": Case(lambda: recu.ResNet20(blocks=1), 32, 6),
@@ -33,5 +32,5 @@ CASES = {
     "ir-net-resnet-20": Case(lambda: irnet.ResNet20(blocks=1), 32, 6),
     "xnor-net": Case(lambda: xnornet.XnorNet(width=32), 48, 5),
     "adabin-resnet-20": Case(lambda: adabin.ResNet20(blocks=1), 32, 6),
-    "bnext": Case(lambda: bnext.BNext(width=8), 64, 5, dynamo=False),
+    "bnext": Case(lambda: bnext.BNext(width=8), 64, 5),
 }

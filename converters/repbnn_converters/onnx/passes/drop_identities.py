@@ -1,4 +1,4 @@
-"""Given: nodes that give back their input: Identity, Dropout at inference, casts between float widths, Expand and
+"""Given: nodes that give back their input: Identity, Dropout at inference, casts to the same type, Expand and
 Tile by ones, Reshape and Transpose to the same thing, a full Slice, a Concat of one, a Pad of nothing.
 Result: their readers read the input itself.
 
@@ -46,7 +46,8 @@ def _is_identity(graph: Graph, node: Node) -> bool:
     if node.op == "Dropout":
         return not _trains(graph, node)
     if node.op in ("Cast", "CastLike"):
-        return _is_float(graph, node.input(0)) and _is_float(graph, node.output)
+        source, target = graph.types.get(node.input(0)), graph.types.get(node.output)
+        return source is not None and target is not None and source.dtype == target.dtype
     if node.op == "Transpose":
         perm = node.attributes.get("perm")
         return perm is not None and list(perm) == sorted(perm)
@@ -76,8 +77,3 @@ def _steps_forward(graph: Graph, node: Node) -> bool:
 def _trains(graph: Graph, node: Node) -> bool:
     flag = node.input(2)
     return bool(flag) and bool(np.any(graph.constants.get(flag, np.array(True))))
-
-
-def _is_float(graph: Graph, name: str) -> bool:
-    kind = graph.types.get(name)
-    return kind is not None and kind.dtype in (np.float32, np.float64)
