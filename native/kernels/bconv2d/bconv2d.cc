@@ -33,21 +33,19 @@ class Bconv2dRun {
   }
 
  private:
-  // The derived maps of every input row that the call reads, in scratch, from its first tap's column on.
+  // The derived map of every input row that the call reads, in scratch, from its first tap's column on.
   void derive_rows() {
     const Bconv2dGeometry& g = conv_.geometry_;
     first_row_ = call_.y0 * g.stride_height - g.pad_top;
     const int rows = (call_.y1 - 1 - call_.y0) * g.stride_height + (g.kernel_height - 1) * g.dilation_height + 1;
     const size_t count = conv_.derived_words(call_.x1 - call_.x0);
-    derived_pitch_ = static_cast<ptrdiff_t>(round_to_line(count * sizeof(uint32_t)) / sizeof(uint32_t));
-    derived_[0] = reinterpret_cast<uint32_t*>(counts_) + conv_.counts_words();
-    derived_[1] = derived_[0] + derived_pitch_ * rows;
+    derived_pitch_ = static_cast<ptrdiff_t>(conv_.derived_pitch(call_.x1 - call_.x0));
+    derived_ = reinterpret_cast<uint32_t*>(counts_) + conv_.counts_words();
     const ptrdiff_t step = g.dilation_width * call_.input.pixel_stride;
     for (int row = 0; row < rows; ++row) {
       if (!row_is_read(row)) continue;
       const uint32_t* in = call_.input.at(first_row_ + row, call_.x0 * g.stride_width - g.pad_left);
-      functions_.derive(in, step, count, derived_[0] + derived_pitch_ * row,
-                        kernel_.derived > 1 ? derived_[1] + derived_pitch_ * row : nullptr);
+      functions_.derive(in, step, count, kernel_.derived, derived_ + derived_pitch_ * row);
     }
   }
 
@@ -63,11 +61,8 @@ class Bconv2dRun {
 
   void run_row(int first, int end, int y) {
     const Bconv2dGeometry& g = conv_.geometry_;
-    const int columns = call_.x1 - call_.x0;
-    const int strips = (columns + kStripPixels - 1) / kStripPixels;
-    const uint32_t* rows[1 + kMaxDerived][kMaxKernelHeight];
-    BitStrip strip{{rows[0], rows[1], rows[2]}, g.kernel_height, g.kernel_width, conv_.words_, 0, 0, nullptr, 0,
-                   counts_};
+    const uint32_t* rows[2][kMaxKernelHeight];
+    BitStrip strip{{rows[0], rows[1]}, 0, g.kernel_height, g.kernel_width, conv_.words_, 0, 0, nullptr, 0, counts_};
     strip.pixel_step = g.stride_width * call_.input.pixel_stride;
     strip.tap_step = g.dilation_width * call_.input.pixel_stride;
     strip.weights = conv_.weights_.data() + static_cast<size_t>(first) * g.taps() * conv_.words_;
@@ -75,19 +70,18 @@ class Bconv2dRun {
       strip.words *= strip.kernel_width;
       strip.kernel_width = 1;
     }
-    for (int i = 0, x = call_.x0; i < strips; ++i) {
-      strip.pixels = (columns * (i + 1)) / strips - (columns * i) / strips;
-      for (int ky = 0; ky < g.kernel_height; ++ky) {
-        const int row = y * g.stride_height - g.pad_top + ky * g.dilation_height;
-        rows[0][ky] = call_.input.at(row, x * g.stride_width - g.pad_left);
-        for (int d = 0; d < kernel_.derived; ++d) {
-          rows[1 + d][ky] =
-              derived_[d] + derived_pitch_ * (row - first_row_) + (x - call_.x0) * strip.pixel_step;
-        }
-      }
+    for (int ky = 0; ky < g.kernel_height; ++ky) {
+      const int row = y * g.stride_height - g.pad_top + ky * g.dilation_height;
+      rows[0][ky] = call_.input.at(row, call_.x0 * g.stride_width - g.pad_left);
+      rows[1][ky] = kernel_.derived > 0 ? derived_ + derived_pitch_ * (row - first_row_) : nullptr;
+    }
+    const int columns = call_.x1 - call_.x0;
+    const int strips = (columns + kStripPixels - 1) / kStripPixels;
+    for (int i = 0, done = 0; i < strips; ++i, done += strip.pixels) {
+      strip.pixels = columns * (i + 1) / strips - done;
+      strip.offset = done * strip.pixel_step;
       kernel_.count(strip);
-      finish(first, end, y, x, strip.pixels);
-      x += strip.pixels;
+      finish(first, end, y, call_.x0 + done, strip.pixels);
     }
   }
 
@@ -100,7 +94,7 @@ class Bconv2dRun {
                               x, f, std::min(kLanes, conv_.geometry_.filters - f)});
         continue;
       }
-      functions_.transform({counts, pixels, kernel_.lanes, conv_.clamp_min_, conv_.clamp_max_,
+      functions_.transform({counts, pixels, kernel_.lanes, conv_.clamps_, conv_.clamp_min_, conv_.clamp_max_,
                             conv_.multiplier_.data() + f, conv_.bias_.data() + f});
       float* values = reinterpret_cast<float*>(counts);
       if (conv_.corrections_.size() != 0) correct(values, f, y, x, pixels);
@@ -126,7 +120,7 @@ class Bconv2dRun {
   const IsaFunctions& functions_;
   const RunTile pointwise_;
   int32_t* const counts_;
-  uint32_t* derived_[kMaxDerived] = {};
+  uint32_t* derived_ = nullptr;
   ptrdiff_t derived_pitch_ = 0;
   int first_row_ = 0;
 };
@@ -143,12 +137,16 @@ size_t Bconv2d::derived_words(int columns) const {
   return static_cast<size_t>(columns - 1) * geometry_.stride_width * input_pixel_stride_ + words_;
 }
 
+size_t Bconv2d::derived_pitch(int columns) const {
+  return round_to_line(derived_words(columns) * kernel_->derived * sizeof(uint32_t)) / sizeof(uint32_t);
+}
+
 size_t Bconv2d::scratch_bytes(int rows, int columns) const {
   const size_t counts = counts_words() * sizeof(int32_t);
   if (kernel_->derived == 0 || rows < 1 || columns < 1) return counts;
   const size_t in_rows = static_cast<size_t>(rows - 1) * geometry_.stride_height +
                          static_cast<size_t>(geometry_.kernel_height - 1) * geometry_.dilation_height + 1;
-  return counts + in_rows * kernel_->derived * round_to_line(derived_words(columns) * sizeof(uint32_t));
+  return counts + in_rows * derived_pitch(columns) * sizeof(uint32_t);
 }
 
 int Bconv2d::filter_granule() const { return kernel_->lanes; }

@@ -109,6 +109,7 @@ class Bconv2d {
   friend class Bconv2dRun;
   size_t counts_words() const;
   size_t derived_words(int columns) const;
+  size_t derived_pitch(int columns) const;
 
   Bconv2dGeometry geometry_;
   const Bconv2dKernel* kernel_ = nullptr;

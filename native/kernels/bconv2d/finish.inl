@@ -1,13 +1,20 @@
 // From counts to values and to bits, over a vector trait; included by each instruction set's file in its anonymous
 // namespace, after the trait.
 
+template <class V, bool kClamps>
+REPBNN_INLINE void transform_pixels(const StripTransform& strip) {
+  const typename V::Value multiplier = V::load(strip.multiplier), bias = V::load(strip.bias);
+  const int32_t lo = kClamps ? strip.lo : INT32_MIN, hi = kClamps ? strip.hi : INT32_MAX;
+  int32_t* counts = strip.counts;
+  const ptrdiff_t stride = strip.stride;
+  for (int left = strip.pixels; left > 0; --left, counts += stride) {
+    V::store(reinterpret_cast<float*>(counts), V::template from_popcount<kClamps>(counts, lo, hi, multiplier, bias));
+  }
+}
+
 template <class V>
 void transform_strip(const StripTransform& strip) {
-  const typename V::Value multiplier = V::load(strip.multiplier), bias = V::load(strip.bias);
-  int32_t* counts = strip.counts;
-  for (int p = 0; p < strip.pixels; ++p, counts += strip.stride) {
-    V::store(reinterpret_cast<float*>(counts), V::from_popcount(counts, strip.lo, strip.hi, multiplier, bias));
-  }
+  strip.clamps ? transform_pixels<V, true>(strip) : transform_pixels<V, false>(strip);
 }
 
 template <class V>
@@ -20,15 +27,15 @@ void threshold_strip(const StripThresholds& strip) {
 }
 
 // Left to the compiler's vectoriser: it is 1% of a layer.
-void derive_row(const uint32_t* in, ptrdiff_t step, size_t count, uint32_t* __restrict out0,
-                uint32_t* __restrict out1) {
-  if (out1 == nullptr) {
-    for (size_t i = 0; i < count; ++i) out0[i] = in[i] ^ in[i + step] ^ in[i + 2 * step];
+void derive_row(const uint32_t* in, ptrdiff_t step, size_t count, int derived, uint32_t* __restrict out) {
+  if (derived == 1) {
+    for (size_t i = 0; i < count; ++i) out[i] = in[i] ^ in[i + step] ^ in[i + 2 * step];
     return;
   }
   for (size_t i = 0; i < count; ++i) {
     const uint32_t pair = in[i] ^ in[i + step];
-    out1[i] = pair;
-    out0[i] = pair ^ in[i + 2 * step];
+    out[3 * i] = in[i];
+    out[3 * i + 1] = pair;
+    out[3 * i + 2] = pair ^ in[i + 2 * step];
   }
 }

@@ -12,7 +12,6 @@
 namespace repbnn {
 
 constexpr int kStripPixels = 64;  // counts of a strip stay in L1: 64 pixels x 16 lanes x 4 bytes
-constexpr int kMaxDerived = 2;
 
 // How one block of `lanes` filters lies in memory; lanes past the last filter are zero.
 enum class Packing {
@@ -24,8 +23,10 @@ enum class Packing {
 
 // Pixels of one output row against one block of filters.
 struct BitStrip {
-  // Word 0 of the first tap of the first pixel, for each ky. rows[1], rows[2]: of the derived maps.
-  const uint32_t* const* rows[1 + kMaxDerived];
+  // Word 0 of the first tap of the row's first pixel, for each ky; rows[1]: of the derived map, which has `derived` words
+  // for each word. The strip's first pixel is `offset` (input) words further on.
+  const uint32_t* const* rows[2];
+  ptrdiff_t offset;
   int kernel_height, kernel_width, words;
   ptrdiff_t pixel_step, tap_step;  // words from an output pixel, a kx tap, to the next
   const uint32_t* weights;
@@ -46,6 +47,7 @@ struct Bconv2dKernel {
 struct StripTransform {
   int32_t* counts;   // becomes floats, in place
   int pixels, stride;
+  bool clamps;       // to [lo, hi]
   int32_t lo, hi;
   const float *multiplier, *bias;
 };
@@ -59,8 +61,8 @@ struct StripThresholds {
 struct IsaFunctions {
   void (*transform)(const StripTransform&);
   void (*threshold)(const StripThresholds&);
-  // out0[i] = in[i] ^ in[i + step] ^ in[i + 2 * step], out1[i] = in[i] ^ in[i + step] when out1 is not null
-  void (*derive)(const uint32_t* in, ptrdiff_t step, size_t count, uint32_t* out0, uint32_t* out1);
+  // Of `count` words, `step` words between kx taps: with derived 1 out[i] = triple, with 3 out[3 * i] = word, pair, triple.
+  void (*derive)(const uint32_t* in, ptrdiff_t step, size_t count, int derived, uint32_t* out);
 };
 // Whether a kernel can run a layer at all.
 bool kernel_fits(const Bconv2dKernel& kernel, const Bconv2dGeometry& geometry);

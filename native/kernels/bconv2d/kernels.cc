@@ -46,17 +46,22 @@ const Bconv2dKernel* choose_bconv2d_kernel(Isa isa, const Bconv2dGeometry& geome
   struct Preference {
     Isa isa;
     const char* name;
-    int least_filters;
+    int least_filters, least_channels;
   };
   static constexpr Preference kPreferences[] = {
-      {Isa::kAvx512Vpopcntdq, "avx512_triple", 1}, {Isa::kAvx512Vpopcntdq, "avx512_plain", 1},
-      {Isa::kAvx2, "avx2_table", 64},              {Isa::kAvx2, "avx2_half_table", 32},
-      {Isa::kAvx2, "avx2_classic", 1},
-      {Isa::kNeon, "neon_triple", 1},              {Isa::kNeon, "neon_plain", 1},
-      {Isa::kScalar, "scalar", 1},
+      // The derived map of a short reduction costs more than carry-save saves.
+      {Isa::kAvx512Vpopcntdq, "avx512_triple", 1, 256},
+      {Isa::kAvx512Vpopcntdq, "avx512_plain", 1, 1},
+      {Isa::kAvx2, "avx2_table", 64, 1},
+      {Isa::kAvx2, "avx2_half_table", 32, 1},
+      {Isa::kAvx2, "avx2_classic", 1, 1},
+      {Isa::kNeon, "neon_triple", 1, 1},
+      {Isa::kNeon, "neon_plain", 1, 1},
+      {Isa::kScalar, "scalar", 1, 1},
   };
   for (const Preference& preference : kPreferences) {
     if (preference.isa != isa || geometry.filters < preference.least_filters) continue;
+    if (geometry.in_channels < preference.least_channels) continue;
     const Bconv2dKernel* kernel = find_bconv2d_kernel(preference.name);
     if (kernel != nullptr && kernel_fits(*kernel, geometry)) return kernel;
   }

@@ -16,13 +16,16 @@ struct OneByOne {
   static void store(float* to, const Value& value) {
     for (int i = 0; i < kLanes; ++i) to[i] = value.v[i];
   }
+  template <bool kClamps>
   static Value from_popcount(const int32_t* counts, int32_t lo, int32_t hi, const Value& multiplier,
                              const Value& bias) {
     Value value;
     for (int i = 0; i < kLanes; ++i) {
       int32_t x = counts[i] << 1;
-      x = x < hi ? x : hi;
-      x = x < lo ? lo : x;
+      if (kClamps) {
+        x = x < hi ? x : hi;
+        x = x < lo ? lo : x;
+      }
       value.v[i] = static_cast<float>(x) * multiplier.v[i] + bias.v[i];
     }
     return value;
@@ -47,7 +50,7 @@ void count_scalar(const BitStrip& strip) {
       int32_t count = 0;
       for (int ky = 0; ky < strip.kernel_height; ++ky) {
         for (int kx = 0; kx < strip.kernel_width; ++kx) {
-          const uint32_t* in = strip.rows[0][ky] + p * strip.pixel_step + kx * strip.tap_step;
+          const uint32_t* in = strip.rows[0][ky] + strip.offset + p * strip.pixel_step + kx * strip.tap_step;
           for (int i = 0; i < strip.words; ++i, weight += kLanes) count += __builtin_popcount(in[i] ^ *weight);
         }
       }

@@ -1,5 +1,7 @@
 #include "kernels/vector/arm_neon.h"
 
+#include <utility>
+
 #include "kernels/pointwise/tile.h"
 
 namespace repbnn {
@@ -7,8 +9,10 @@ namespace {
 
 #include "kernels/pointwise/machine.inl"
 
+#include "kernels/pointwise/chains.inl"
+
 }  // namespace
 
-void pointwise_neon(const PointwiseTile& tile) { run_blocks<Neon, Neon::kPixels>(tile, 0); }
+void pointwise_neon(const PointwiseTile& tile) { run_copies<Neon>(tile); }
 
 }  // namespace repbnn

@@ -87,6 +87,8 @@ class PackedProgram {
 
   // False for more than kMaxSteps steps, a map index out of range, copies that do not divide channels.
   bool valid() const { return valid_; }
+  // The line of chains.inc that this program equals, or -1.
+  REPBNN_INLINE int chain() const { return chain_; }
   REPBNN_INLINE int copies() const { return copies_; }
   REPBNN_INLINE int lanes_total() const { return lanes_total_; }
   int channels() const { return copies_ * lanes_total_; }
@@ -105,8 +107,9 @@ class PackedProgram {
   }
 
  private:
+  void find_chain();
   Op ops_[kMaxSteps] = {};
-  int op_count_ = 0, vector_count_ = 0, copies_ = 0, lanes_total_ = 0;
+  int op_count_ = 0, vector_count_ = 0, copies_ = 0, lanes_total_ = 0, chain_ = -1;
   bool valid_ = false;
   AlignedBuffer<float> vectors_;
 };

@@ -3,6 +3,26 @@
 #include "kernels/pointwise/pointwise.h"
 
 namespace repbnn {
+namespace {
+
+// Programs that chains.inc compiles whole, as strings of their steps.
+struct Chain {
+  int length;
+  StepKind kinds[kMaxSteps];
+};
+
+template <typename... Kinds>
+constexpr Chain chain_of(Kinds... kinds) {
+  return Chain{sizeof...(kinds), {kinds...}};
+}
+
+constexpr Chain kChains[] = {
+#define REPBNN_CHAIN(...) chain_of(__VA_ARGS__),
+#include "kernels/pointwise/chains.inc"
+#undef REPBNN_CHAIN
+};
+
+}  // namespace
 
 Program& Program::push(StepKind kind, const float* vector, const float* vector2, int map) {
   Step step{kind, map, 0.0f, 0.0f, {}, {}};
@@ -30,6 +50,7 @@ PackedProgram::PackedProgram(const Program& program, int copies) {
     vector_count_ += !step.vector.empty();
     vector_count_ += !step.vector2.empty();
   }
+  find_chain();
   const int groups = (lanes_total_ + kLanes - 1) / kLanes;
   vectors_ = AlignedBuffer<float>(static_cast<size_t>(groups) * copies * vector_count_ * kLanes);
   float* out = vectors_.data();
@@ -47,6 +68,14 @@ PackedProgram::PackedProgram(const Program& program, int copies) {
     }
   }
   valid_ = true;
+}
+
+void PackedProgram::find_chain() {
+  for (int i = 0; i < static_cast<int>(sizeof(kChains) / sizeof(kChains[0])); ++i) {
+    bool equal = kChains[i].length == op_count_;
+    for (int k = 0; equal && k < op_count_; ++k) equal = kChains[i].kinds[k] == ops_[k].kind;
+    if (equal) chain_ = i;
+  }
 }
 
 }  // namespace repbnn

@@ -69,6 +69,13 @@ TEST_P(PointwiseTest, SignIsLessThanZeroForEverySpecialValue) {
   EXPECT_EQ(bits, 1u << 3 | 1u << 5 | 1u << 9);  // -1e-45, -1, -inf; the bits behind the last channel are cleared
 }
 
+TEST(ProgramTest, ChainsAreRecognised) {
+  const float v[16] = {};
+  EXPECT_GE(PackedProgram(Program(16).mul(v).add(v).add_map(0).add(v).prelu(v).add(v).store(1).sign_add(v, 0), 1).chain(),
+            0);
+  EXPECT_EQ(PackedProgram(Program(16).mul(v).mul(v).mul(v), 1).chain(), -1);
+}
+
 TEST(ProgramTest, RefusesWhatItCannotRun) {
   Program long_program(4);
   for (int i = 0; i <= kMaxSteps; ++i) long_program.sign(0);

@@ -1,5 +1,7 @@
 #include "kernels/vector/x86_avx2.h"
 
+#include <utility>
+
 #include "kernels/pointwise/tile.h"
 
 namespace repbnn {
@@ -7,8 +9,10 @@ namespace {
 
 #include "kernels/pointwise/machine.inl"
 
+#include "kernels/pointwise/chains.inl"
+
 }  // namespace
 
-void pointwise_avx2(const PointwiseTile& tile) { run_blocks<Avx2, Avx2::kPixels>(tile, 0); }
+void pointwise_avx2(const PointwiseTile& tile) { run_copies<Avx2>(tile); }
 
 }  // namespace repbnn

@@ -1,5 +1,7 @@
 #include "kernels/vector/x86_avx512.h"
 
+#include <utility>
+
 #include "kernels/pointwise/tile.h"
 
 namespace repbnn {
@@ -7,8 +9,10 @@ namespace {
 
 #include "kernels/pointwise/machine.inl"
 
+#include "kernels/pointwise/chains.inl"
+
 }  // namespace
 
-void pointwise_avx512(const PointwiseTile& tile) { run_blocks<Avx512, Avx512::kPixels>(tile, 0); }
+void pointwise_avx512(const PointwiseTile& tile) { run_copies<Avx512>(tile); }
 
 }  // namespace repbnn

@@ -3,6 +3,7 @@
 #define REPBNN_KERNELS_TESTING_PROGRAMS_H_
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -90,7 +91,52 @@ inline std::string difference(const MapSet& a, const MapSet& b) {
   return "";
 }
 
+// A line of chains.inc with random vectors: what the implementations compile whole.
+inline Program chain_program(Random& random, int channels) {
+  static const std::vector<StepKind> kChains[] = {
+#define REPBNN_CHAIN(...) {__VA_ARGS__},
+#include "kernels/pointwise/chains.inc"
+#undef REPBNN_CHAIN
+  };
+  Program program(channels);
+  std::vector<float> u(channels), v(channels);
+  for (StepKind kind : kChains[random.in(0, sizeof(kChains) / sizeof(kChains[0]) - 1)]) {
+    for (float& value : u) value = random.special();
+    for (float& value : v) value = random.real(-1, 1);
+    switch (kind) {
+      case StepKind::kMul:
+        program.mul(u.data());
+        break;
+      case StepKind::kAdd:
+        program.add(u.data());
+        break;
+      case StepKind::kPrelu:
+        program.prelu(u.data());
+        break;
+      case StepKind::kAddMap:
+        program.add_map(random.in(0, kTestMaps - 1));
+        break;
+      case StepKind::kStore:
+        program.store(random.in(0, 1));
+        break;
+      case StepKind::kSign:
+        program.sign(random.in(0, kTestMaps - 1));
+        break;
+      case StepKind::kSignAdd:
+        program.sign_add(u.data(), random.in(0, kTestMaps - 1));
+        break;
+      case StepKind::kSignMulAdd:
+        program.sign_mul_add(u.data(), v.data(), random.in(0, kTestMaps - 1));
+        break;
+      default:
+        std::abort();  // chains.inc has a step that this test does not draw
+    }
+  }
+  return program;
+}
+
 inline Program random_program(Random& random, int channels) {
+  if (random.one_in(3)) return chain_program(random, channels);
   Program program(channels);
   std::vector<float> u(channels), v(channels);
   const int steps = random.in(1, 9);

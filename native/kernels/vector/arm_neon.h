@@ -75,12 +75,13 @@ struct Neon {
     }
     return v;
   }
-  // float(clamp(2 * popcount)) * multiplier + bias
+  // float(2 * popcount, clamped) * multiplier + bias
+  template <bool kClamps>
   static Value from_popcount(const int32_t* counts, int32_t lo, int32_t hi, Value multiplier, Value bias) {
     Value v;
     REPBNN_EACH_QUARTER {
       int32x4_t x = vshlq_n_s32(vld1q_s32(counts + 4 * i), 1);
-      x = vmaxq_s32(vminq_s32(x, vdupq_n_s32(hi)), vdupq_n_s32(lo));
+      if (kClamps) x = vmaxq_s32(vminq_s32(x, vdupq_n_s32(hi)), vdupq_n_s32(lo));
       v.q[i] = vaddq_f32(vmulq_f32(vcvtq_f32_s32(x), multiplier.q[i]), bias.q[i]);
     }
     return v;

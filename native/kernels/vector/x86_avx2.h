@@ -39,9 +39,10 @@ struct Avx2 {
   static Value clamp(Value v, float lo, float hi) { return smaller(all(hi), larger(all(lo), v)); }
   static uint32_t negative(Value v) { return negative(v.a) | negative(v.b) << 8; }
   static Value signs(uint32_t bits) { return {signs_of(bits), signs_of(bits >> 8)}; }
-  // float(clamp(2 * popcount)) * multiplier + bias
+  // float(2 * popcount, clamped) * multiplier + bias
+  template <bool kClamps>
   static Value from_popcount(const int32_t* counts, int32_t lo, int32_t hi, Value multiplier, Value bias) {
-    return add(mul({doubled(counts, lo, hi), doubled(counts + 8, lo, hi)}, multiplier), bias);
+    return add(mul({doubled<kClamps>(counts, lo, hi), doubled<kClamps>(counts + 8, lo, hi)}, multiplier), bias);
   }
   static uint32_t above(const int32_t* counts, const int32_t* thresholds) {
     return above_of(counts, thresholds) | above_of(counts + 8, thresholds + 8) << 8;
@@ -64,9 +65,10 @@ struct Avx2 {
   static __m256i load_counts(const int32_t* from) {
     return _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
   }
+  template <bool kClamps>
   static __m256 doubled(const int32_t* counts, int32_t lo, int32_t hi) {
     __m256i x = _mm256_slli_epi32(load_counts(counts), 1);
-    x = _mm256_max_epi32(_mm256_min_epi32(x, _mm256_set1_epi32(hi)), _mm256_set1_epi32(lo));
+    if (kClamps) x = _mm256_max_epi32(_mm256_min_epi32(x, _mm256_set1_epi32(hi)), _mm256_set1_epi32(lo));
     return _mm256_cvtepi32_ps(x);
   }
   static uint32_t above_of(const int32_t* counts, const int32_t* thresholds) {

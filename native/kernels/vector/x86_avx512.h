@@ -33,10 +33,11 @@ struct Avx512 {
   static Value signs(uint32_t bits) {
     return _mm512_mask_blend_ps(static_cast<__mmask16>(bits), all(1.0f), all(-1.0f));
   }
-  // float(clamp(2 * popcount)) * multiplier + bias
+  // float(2 * popcount, clamped) * multiplier + bias
+  template <bool kClamps>
   static Value from_popcount(const int32_t* counts, int32_t lo, int32_t hi, Value multiplier, Value bias) {
     __m512i x = _mm512_slli_epi32(_mm512_load_si512(counts), 1);
-    x = _mm512_max_epi32(_mm512_min_epi32(x, _mm512_set1_epi32(hi)), _mm512_set1_epi32(lo));
+    if (kClamps) x = _mm512_max_epi32(_mm512_min_epi32(x, _mm512_set1_epi32(hi)), _mm512_set1_epi32(lo));
     return add(mul(_mm512_cvtepi32_ps(x), multiplier), bias);
   }
   static uint32_t above(const int32_t* counts, const int32_t* thresholds) {
