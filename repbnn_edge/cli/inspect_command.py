@@ -112,6 +112,7 @@ def _cells(row: OperatorRow) -> list[str]:
 def _totals(out: Console, report: InspectReport) -> None:
     from rich.markup import escape
 
+    out.print()
     for name, value in _facts(report):
         out.print(f"[bold]{name:<22}[/bold] {escape(value)}", soft_wrap=True)
 

@@ -162,3 +162,12 @@ def test_it_needs_no_framework() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(REP)], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(("name", "hidden"), [("while", 2), ("if", 2), ("lstm", 0), ("mha", 0), ("deconv", 0)])
+def test_files_of_the_stock_converter(name: str, hidden: int) -> None:
+    report = inspect_file(CORPUS / f"stock_{name}.tflite")
+    assert report.runs_on == ["tflite", "lce", "repbnn"] and report.operators
+    assert report.warnings == ([f"{hidden} subgraphs besides the main one are not shown"] if hidden else [])
+    if name == "deconv":
+        assert report.macs.float == 16 * 16 * 3 * 9 * 4

@@ -84,6 +84,33 @@ def plain_float() -> Any:
     return keras.Model(image, layers.Dense(10)(layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3)(image))))
 
 
+def stock() -> dict[str, bytes]:
+    """What TensorFlow's own converter writes: other subgraphs, control flow, variable tensors."""
+
+    @tf.function(input_signature=[tf.TensorSpec((), tf.int32)])
+    def loop(count: Any) -> Any:
+        return tf.while_loop(lambda i, x: i < count, lambda i, x: (i + 1, x * 2.0), [0, tf.constant([1.0])])
+
+    @tf.function(input_signature=[tf.TensorSpec((2,), tf.float32)])
+    def branch(x: Any) -> Any:
+        return tf.cond(x[0] > 0, lambda: x * 2, lambda: x - 1)
+
+    sequence, words = keras.Input((10, 4), batch_size=1), keras.Input((6, 16))
+    image = keras.Input((16, 16, 3))
+    up = layers.Softmax()(layers.UpSampling2D()(layers.Conv2DTranspose(4, 3, 2)(image)))
+    networks = {
+        "lstm": keras.Model(sequence, layers.LSTM(8)(sequence)),
+        "mha": keras.Model(words, layers.MultiHeadAttention(2, 8)(words, words)),
+        "deconv": keras.Model(image, up),
+    }
+    converter = tf.lite.TFLiteConverter
+    return {
+        "while": converter.from_concrete_functions([loop.get_concrete_function()], loop).convert(),
+        "if": converter.from_concrete_functions([branch.get_concrete_function()], branch).convert(),
+        **{name: converter.from_keras_model(network).convert() for name, network in networks.items()},
+    }
+
+
 if __name__ == "__main__":
     keras.utils.set_random_seed(0)
     for name, network in {
@@ -95,3 +122,5 @@ if __name__ == "__main__":
     }.items():
         path = Path(__file__).parent / "corpus" / f"{name}.tflite"
         path.write_bytes(lce.convert_keras_model(network))
+    for name, data in stock().items():
+        (Path(__file__).parent / "corpus" / f"stock_{name}.tflite").write_bytes(data)

@@ -60,3 +60,28 @@ def test_constants_and_metadata_of_real_files(name: str) -> None:
     assert schema.pack(compact.run(after)) == schema.pack(after)
     for tensor in before.tensors:
         np.testing.assert_array_equal(after.constant(tensor.index), before.constant(tensor.index))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["while", "if", "lstm", "mha", "deconv"])
+def test_files_of_the_stock_converter_compute_what_they_did(name: str) -> None:
+    data = (CORPUS / f"stock_{name}.tflite").read_bytes()
+    model = schema.load(data)
+    versions = [data, schema.pack(model), schema.pack(compact.run(model))]
+    first, *others = (_outputs(version) for version in versions)
+    for other in others:
+        for left, right in zip(first, other, strict=True):
+            np.testing.assert_array_equal(left, right)
+    assert len(versions[2]) < len(data)
+
+
+def _outputs(data: bytes) -> list[np.ndarray]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=data)
+    interpreter.allocate_tensors()
+    rng = np.random.default_rng(1)
+    for detail in interpreter.get_input_details():
+        values = (rng.normal(size=detail["shape"]) * 5).astype(detail["dtype"])
+        interpreter.set_tensor(detail["index"], values)
+    interpreter.invoke()
+    return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
