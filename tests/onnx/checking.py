@@ -31,7 +31,8 @@ def random_inputs(source: LoadedSource, count: int = 2, seed: int = 1) -> Maps:
 def relative_error(source: LoadedSource, inputs: Maps) -> float:
     """Largest difference of the Keras network and the file, relative to the largest output; flips spread into it."""
     expected = source.reference.run(inputs)[OUTPUT]
-    got = np.concatenate([source.network(inputs[i : i + 1], training=False).numpy() for i in range(len(inputs))])
+    fed = inputs.reshape(len(inputs), *source.network.input_shape[1:])
+    got = np.concatenate([source.network(fed[i : i + 1], training=False).numpy() for i in range(len(fed))])
     assert got.shape == expected.shape
     return float(np.abs(got - expected).max() / np.abs(expected).max())
 

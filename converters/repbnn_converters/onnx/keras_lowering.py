@@ -201,8 +201,7 @@ class _Lowering:
 
     @lower.register
     def _(self, layer: ir.Sign) -> Any:
-        stack.larq()  # "ste_sign" is larq's
-        return self.keras.Activation("ste_sign", name=self._name(layer))(self._input(layer))
+        return stack.larq().quantizers.SteSign(name=self._name(layer))(self._input(layer))
 
     @lower.register
     def _(self, layer: ir.Combine) -> Any:

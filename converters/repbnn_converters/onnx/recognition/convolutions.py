@@ -34,6 +34,7 @@ from repbnn_converters.onnx.recognition.builder import Builder
 from repbnn_converters.onnx.recognition.handlers import handles
 from repbnn_converters.onnx.recognition.pooling import explicit_pads
 from repbnn_converters.onnx.recognition.symbols import Real, TwoValued
+from repbnn_edge.errors import BadInputError
 
 _EXPERTS = "binary layers need constant weights: networks that choose among experts have no binary form in LCE"
 
@@ -129,7 +130,16 @@ def _refuse_double(builder: Builder, node: Node) -> None:
         raise builder.unsupported(node, why, "export the network in float32: model.float()")
 
 
+def _check_fit(builder: Builder, node: Node, linear: _Linear) -> None:
+    channels = builder.shape(node, node.input(0))[1]
+    read = linear.weights.shape[1] * linear.groups
+    if read != channels or linear.groups < 1 or linear.filters % linear.groups:
+        why = f"weights {list(linear.weights.shape)} in {linear.groups} groups do not fit {channels} channels"
+        raise BadInputError(str(node), why, "export it again with torch.onnx.export")
+
+
 def _apply(builder: Builder, node: Node, linear: _Linear) -> None:
+    _check_fit(builder, node, linear)
     symbol = builder.settle(node, 0)
     if isinstance(symbol, TwoValued):
         pads = _merged_pads(symbol, linear)
