@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from repbnn_edge import stack
@@ -73,7 +75,8 @@ def copy_layer(layer: Any, name: str | None = None, *, kind: Any = None, **chang
     try:
         config = layer.get_config()
         functions = {key: getattr(layer, key) for key in config if _is_plain_function(getattr(layer, key, None))}
-        return (kind or type(layer)).from_config({**config, **functions, "name": name, **changes})
+        with _hints_given_once():
+            return (kind or type(layer)).from_config({**config, **functions, "name": name, **changes})
     except RepbnnError:
         raise
     except Exception as error:
@@ -116,6 +119,18 @@ class _Layers:
         result = node.call(tensors, copy)
         copy_weights(node.layer, copy)
         return result
+
+
+@contextlib.contextmanager
+def _hints_given_once() -> Iterator[None]:
+    """Larq hints at missing weight clips whenever a layer is made; whoever made the original has read it."""
+    logger = logging.getLogger("larq.layers_base")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _is_plain_function(value: Any) -> bool:

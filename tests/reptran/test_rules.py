@@ -430,3 +430,15 @@ def test_networks_that_cannot_be_transformed() -> None:
     for beta in (0, -2, 1.5, True):
         with pytest.raises(UsageError):
             rep_tran(network(quant_conv(8)), beta)
+
+
+BUILT_IN = ("rep-recu-resnet20", "rep-recu-vgg-small", "rep-irnet-resnet20")
+LARGER = ("rep-adambnn-reactnet-a", "rep-reactnet18", "rep-recu-resnet18", "rep-birealnet18", "rep-birealnet34")
+
+
+@pytest.mark.parametrize("name", [*BUILT_IN, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGER)])
+def test_an_original_network_becomes_the_papers_rep_network(name: str) -> None:
+    """The built-in networks are written with beta as a parameter: two roads to the same weights and MACs."""
+    from repbnn_edge.models import build
+
+    assert totals(rep_tran(build(name, beta=1), 2)) == totals(build(name, beta=2))
