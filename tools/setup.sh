@@ -22,7 +22,7 @@ else
     installer=("$venv/bin/python" -m pip install --quiet --disable-pip-version-check)
     say "installing with pip (about 4 GB with PyTorch, some minutes; uv would be faster)"
 fi
-"${installer[@]}" -c constraints.txt scikit-build-core "setuptools<81"
+"${installer[@]}" -c constraints.txt scikit-build-core "setuptools<81" cmake ninja
 "${installer[@]}" -c constraints.txt --no-build-isolation -e ".[dev,torch,zoo]"
 # They ask for a protobuf that TensorFlow 2.19 does not run with, and work without it: see docs/transform.md.
 "${installer[@]}" -c constraints.txt --no-deps larq-zoo zookeeper
