@@ -157,8 +157,9 @@ def _float_rows(seen: Evidence) -> list[LayerCheck]:
 
 
 def _name(check: FloatCheck, layers: Sequence[str]) -> str:
-    """The binary layers in the stretch; a stretch without one bears the name of what it leads to."""
-    if layers:
+    """The binary layers in the stretch; without one, or where a padding is wrong, the layer that it leads to."""
+    padding_alone = check.wrong_padding and check.error <= check.tolerance
+    if layers and not padding_alone:
         return ", ".join(layers)
     return "output" if check.anchor is None else f"input of {check.anchor.layers[0].name}"
 

@@ -85,6 +85,31 @@ def pad_value(model: Model, layer: lce.Bconv2d, rng: np.random.Generator) -> Non
     operator.customOptions = np.frombuffer(bytes(flexbuffers.Dumps(options)), np.uint8)
 
 
+def pad_constant(model: Model, layer: lce.Bconv2d, rng: np.random.Generator) -> None:
+    """A padding before the sign pads with the other binary value."""
+    pad = model.operators[int(rng.choice(paddings(model, layer)))]
+    values = model.constant(pad.inputs[2])
+    constant = copy.copy(model.graph.tensors[pad.inputs[2]])
+    model.graph.operators[pad.index].inputs = [*pad.inputs[:2], len(model.graph.tensors)]
+    model.graph.tensors.append(constant)
+    fresh = copy.copy(model.raw.buffers[constant.buffer])
+    fresh.data = np.frombuffer((-values).tobytes(), np.uint8)
+    constant.buffer = len(model.raw.buffers)
+    model.raw.buffers.append(fresh)
+
+
+def paddings(model: Model, layer: lce.Bconv2d) -> list[int]:
+    """The PADV2 operators between the layer and what comes before its sign."""
+    found, waiting = [], [layer.input]
+    while waiting:
+        producer = model.operators[model.producers[waiting.pop()]]
+        if producer.op == "PADV2":
+            found.append(producer.index)
+        elif producer.op in (lce.QUANTIZE, "CONCATENATION"):
+            waiting.extend(producer.inputs)
+    return found
+
+
 def _write(model: Model, tensor: int, values: Any) -> None:
     """Give the tensor a buffer of its own: equal constants share one."""
     fresh = copy.copy(model.raw.buffers[model.graph.tensors[tensor].buffer])

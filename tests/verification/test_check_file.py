@@ -15,9 +15,10 @@ from repbnn_edge import stack
 from repbnn_edge.lowering import lower_model
 from repbnn_edge.reports import VerificationReport
 from repbnn_edge.tflite import schema
+from repbnn_edge.tflite.schema import Model
 from repbnn_edge.verification.checking import check_file
 from repbnn_edge.verification.keras_reference import KerasReference
-from repbnn_edge.verification.matching import match
+from repbnn_edge.verification.matching import Match, match
 from tests.verification import corruption, networks
 from tests.verification.corruption import Corruption
 
@@ -31,12 +32,15 @@ class Converted:
     reference: KerasReference
     data: bytes
 
-    def operators(self) -> list[tuple[str, Any]]:
-        """The file's binary convolutions, and the name of the source's layer of each."""
+    def matches(self) -> list[Match]:
         model = schema.load(self.data)
         matches, problems = match(model, corruption.bconvs(self.data), self.reference.binary_layers)
         assert not problems
-        return [(m.layer.name, m.operator) for m in matches]
+        return matches
+
+    def operators(self) -> list[tuple[str, Any]]:
+        """The file's binary convolutions, and the name of the source's layer of each."""
+        return [(m.layer.name, m.operator) for m in self.matches()]
 
 
 @cache
@@ -77,6 +81,8 @@ def test_the_networks_of_these_tests_have_both_signs_everywhere(kind: str) -> No
 def test_the_networks_of_these_tests_are_of_the_kind_that_they_say() -> None:
     thresholds = {kind: [o.threshold >= 0 for _, o in converted(kind).operators()] for kind in networks.KINDS}
     assert thresholds["bitpacked"][:2] == [True, True]
+    forms = [(m.layer.name, m.doubled) for m in converted("padded").matches()]
+    assert forms == [("first", False), *[("second", False)] * 4, ("third", True), ("fourth", False), ("fifth", True)]
     assert not any(thresholds["float output"] + thresholds["SAME-zero"])
 
 
@@ -89,6 +95,8 @@ def faults(kind: str) -> Iterator[tuple[str, Corruption]]:
         yield from (("one multiplier", corruption.one_multiplier), ("one bias", corruption.one_bias))
     if kind in ("SAME-zero", "float output"):
         yield "pad value", corruption.pad_value
+    if kind == "padded":
+        yield "pad constant", corruption.pad_constant
 
 
 FAULTS = [(kind, name, fault) for kind in networks.KINDS for name, fault in faults(kind)]
@@ -96,12 +104,15 @@ FAULTS = [(kind, name, fault) for kind in networks.KINDS for name, fault in faul
 
 def break_one(kind: str, fault: Corruption, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    usable = [(name, o) for name, o in converted(kind).operators() if applies(fault, o)]
+    model = schema.load(converted(kind).data)
+    usable = [(name, o) for name, o in converted(kind).operators() if applies(fault, model, o)]
     name, operator = usable[int(rng.integers(len(usable)))]
     refuted(kind, corruption.corrupt(converted(kind).data, operator.output, fault, rng), name)
 
 
-def applies(fault: Corruption, operator: Any) -> bool:
+def applies(fault: Corruption, model: Model, operator: Any) -> bool:
+    if fault is corruption.pad_constant:
+        return bool(corruption.paddings(model, operator))
     if fault is corruption.one_threshold:
         return bool(operator.threshold >= 0)
     if fault in (corruption.one_multiplier, corruption.one_bias):
@@ -187,3 +198,23 @@ def test_a_file_of_another_input_is_refuted_with_a_sentence() -> None:
     model.graph.tensors[model.inputs[0]].shape = np.array([1, 9, 8, 3], np.int32)
     report = judged("float output", schema.pack(model))
     assert report.failures == ["input: the file takes float32 [1, 9, 8, 3], the source float32 [1, 8, 8, 3]"]
+
+
+def no_alarm(seed: int) -> None:
+    network = networks.random_network(seed)
+    reference = KerasReference(network)
+    report = check_file(reference, lower_model(network).data, networks.images(3, seed, network.input_shape[1:]))
+    assert report.failures == []
+    assert report.passed
+    assert report.binary_layers == len(reference.binary_layers) >= 2
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_right_file_raises_no_alarm(seed: int) -> None:
+    no_alarm(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6, 56))
+def test_fifty_right_files_raise_no_alarm(seed: int) -> None:
+    no_alarm(seed)
