@@ -88,6 +88,9 @@ def _take_switches(arguments: list[str]) -> tuple[list[str], set[str]]:
 
 
 def _report(problem: BaseException, *, as_json: bool) -> int:
+    # Click and rich both turn a broken pipe into SystemExit(1); `inspect x | head` is no failure.
+    if isinstance(problem, SystemExit) and isinstance(problem.__context__, BrokenPipeError):
+        problem = problem.__context__
     if isinstance(problem, SystemExit):
         return problem.code if isinstance(problem.code, int) else 1
     if isinstance(problem, KeyboardInterrupt | typer.Abort):

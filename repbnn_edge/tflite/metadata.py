@@ -231,16 +231,15 @@ def _zip(labels: tuple[str, ...], offset: int) -> bytes:
 
 def _labels(data: bytes, name: str) -> tuple[str, ...]:
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entry = archive.getinfo(name)
-            if entry.file_size > _LABELS_LIMIT:
-                raise BadInputError("the file's labels", f"they take {entry.file_size} bytes", "convert it again")
-            with archive.open(entry) as stream:
-                text = stream.read(_LABELS_LIMIT + 1)[:_LABELS_LIMIT]
-    except (zipfile.BadZipFile, KeyError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open(name) as stream:
+            text = stream.read(_LABELS_LIMIT + 1)
+    # zipfile raises what its parts raise: EOFError, zlib.error, struct.error, NotImplementedError, ...
+    except Exception as error:
         raise BadInputError(
             "the file's labels",
-            f"its metadata names {name}, which cannot be read ({error})",
+            f"its metadata names {name}, which cannot be read ({error or type(error).__name__})",
             "convert the network again; a tool that rewrites the file may have dropped what stood behind it",
         ) from error
+    if len(text) > _LABELS_LIMIT:
+        raise BadInputError("the file's labels", f"they take more than {_LABELS_LIMIT} bytes", "convert it again")
     return tuple(text.decode("utf-8", "replace").splitlines())

@@ -171,3 +171,13 @@ def test_files_of_the_stock_converter(name: str, hidden: int) -> None:
     assert report.warnings == ([f"{hidden} subgraphs besides the main one are not shown"] if hidden else [])
     if name == "deconv":
         assert report.macs.float == 16 * 16 * 3 * 9 * 4
+
+
+def test_a_reader_that_leaves_early_is_no_failure(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "repbnn_edge.cli.main", "inspect", str(REP)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    complaint = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(timeout=60), complaint) == (0, b"")

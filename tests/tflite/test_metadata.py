@@ -227,3 +227,15 @@ def test_mediapipes_reader_finds_labels_and_normalisation(
     assert image["stats"]["min"] == pytest.approx([-123.675 / 58.395, -116.28 / 57.12, -103.53 / 57.375])
     assert image["stats"]["max"] == pytest.approx([131.325 / 58.395, 138.72 / 57.12, 151.47 / 57.375])
     assert [(f["name"], f["type"]) for f in scores["associated_files"]] == [("labels.txt", "TENSOR_AXIS_LABELS")]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(1, 330), st.integers(0, 255)), min_size=1, max_size=4))
+def test_damage_in_the_zip_is_a_sentence_or_other_labels(edits: list[tuple[int, int]], corpus: Corpus) -> None:
+    data = bytearray(write_metadata(corpus("float_small"), FULL))
+    for back, value in edits:
+        data[-back] = value
+    try:
+        assert all(isinstance(label, str) for label in read_metadata(bytes(data)).labels)
+    except BadInputError as error:
+        assert error.why
