@@ -230,7 +230,7 @@ def test_mediapipes_reader_finds_labels_and_normalisation(
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.integers(1, 330), st.integers(0, 255)), min_size=1, max_size=4))
+@given(edits=st.lists(st.tuples(st.integers(1, 300), st.integers(0, 255)), min_size=1, max_size=4))
 def test_damage_in_the_zip_is_a_sentence_or_other_labels(edits: list[tuple[int, int]], corpus: Corpus) -> None:
     data = bytearray(write_metadata(corpus("float_small"), FULL))
     for back, value in edits:
