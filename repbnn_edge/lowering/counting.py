@@ -12,34 +12,49 @@ from repbnn_edge.lowering.plan import Plan
 from repbnn_edge.tflite import lce, schema
 
 
-def check_binary(plan: Plan, data: bytes) -> tuple[str, ...]:
+def broken_layers(plan: Plan, model: schema.Model) -> tuple[str, ...]:
+    """The layers that LCE made operators of which cannot run, by name; mostly none."""
+    found, broken = _read(model)
+    return _absent(plan, found) if broken else ()
+
+
+def check_binary(plan: Plan, model: schema.Model) -> tuple[str, ...]:
     """The names of a plan's binary layers, all of which are in the file.
 
     Raises:
-        UnsupportedError: naming the first layer that is not an LceBconv2d in the file, or one that LCE broke.
+        UnsupportedError: naming the first layer that is not an LceBconv2d in the file, or one that LCE broke; or a
+            function that TFLite has no operator for.
     """
-    model = schema.load(data, "LCE's output")
+    for operator in model.operators:
+        _check_runs(model, operator)
+    found, broken = _read(model)
+    absent = _absent(plan, found)
+    if absent:
+        why = f"LCE made an operator of it that cannot run ({broken})" if broken else "LCE left it in full precision"
+        raise UnsupportedError(absent[0], why, "see docs/convert.md for what LCE can express")
+    return tuple(dict.fromkeys(step.layer for step in plan.convolutions))
+
+
+def _read(model: schema.Model) -> tuple[set[str], str]:
+    """Fingerprints of the binary convolutions that can run, and why the first other one cannot."""
     found: set[str] = set()
+    broken = ""
     for operator in model.operators:
         if operator.op != lce.BCONV:
-            _check_runs(model, operator)
             continue
         try:
             layer = lce.read_bconv2d(model, operator)
         except BadInputError as error:
-            name = model.tensors[operator.outputs[0]].name
-            raise UnsupportedError(
-                name or error.what, f"LCE made an operator that cannot run ({error.why})", "see docs/convert.md"
-            ) from error
+            broken = broken or error.why
+            continue
         found.add(_fingerprint(np.moveaxis(lce.binary_weights(model, layer), 0, -1), layer.strides))
-    for step in plan.convolutions:  # two that compute the same from the same map are one operator: LCE merges them
-        if _fingerprint(step.weights, step.strides) not in found:
-            raise UnsupportedError(
-                step.layer,
-                "LCE left it a full-precision convolution",
-                "report it: repbnn-edge should have refused it or found a form",
-            )
-    return tuple(dict.fromkeys(step.layer for step in plan.convolutions))
+    return found, broken
+
+
+def _absent(plan: Plan, found: set[str]) -> tuple[str, ...]:
+    """Layers without a counterpart. Two that compute the same from the same map are one operator: LCE merges them."""
+    steps = (step for step in plan.convolutions if _fingerprint(step.weights, step.strides) not in found)
+    return tuple(dict.fromkeys(step.layer for step in steps))
 
 
 def _check_runs(model: schema.Model, operator: schema.Operator) -> None:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from repbnn_edge.lowering import lce
-from repbnn_edge.lowering.counting import check_binary
+from repbnn_edge.lowering.counting import broken_layers, check_binary
 from repbnn_edge.lowering.freezing import freeze
 from repbnn_edge.lowering.passes import run_passes
+from repbnn_edge.lowering.passes.guards import guard
 from repbnn_edge.lowering.recognition import recognise
+from repbnn_edge.tflite import schema
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,18 @@ class Lowered:
     corrections: tuple[str, ...]
 
 
-def lower_model(model: Any) -> Lowered:
+def lower_model(network: Any) -> Lowered:
     """Convert a Keras model (or ``keras_graph.Graph``), which stays as it is.
 
     Raises:
         BadInputError: NaN or infinity in its weights.
         UnsupportedError: a layer that would not become binary, or that LCE cannot convert; by name.
     """
-    plan = run_passes(recognise(model))
+    plan = run_passes(recognise(network))
     data = lce.convert_graph(freeze(plan))
-    return Lowered(data=data, binary_layers=check_binary(plan, data), corrections=plan.notes)
+    model = schema.load(data, "LCE's output")
+    if broken := broken_layers(plan, model):
+        plan = guard(plan, broken)
+        data = lce.convert_graph(freeze(plan))
+        model = schema.load(data, "LCE's output")
+    return Lowered(data=data, binary_layers=check_binary(plan, model), corrections=plan.notes)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 
+from repbnn_edge import stack
 from repbnn_edge.errors import UnsupportedError
 from repbnn_edge.layers import RepConv2D, RepeatChannels, RPReLU, RSign
 from repbnn_edge.lowering import lower_model
@@ -145,3 +147,47 @@ def test_a_graph_holds_no_variable() -> None:
     definition = tf.compat.v1.GraphDef.FromString(graph.graph_def)
     names = {node.op for node in definition.node}
     assert "ReadVariableOp" not in names and [n.op for n in definition.node].count("Placeholder") == 1
+
+
+def test_where_lce_is_right_its_operators_and_its_numbers_are_ours() -> None:
+    network = model(
+        (16, 16, 3),
+        K.Conv2D(32, 3, padding="same"),
+        K.BatchNormalization(),
+        binary_conv(32, kernel_quantizer=lq.quantizers.MagnitudeAwareSign()),
+        K.BatchNormalization(),
+        binary_conv(16, 3, strides=2, pad_values=1.0),
+        K.PReLU(shared_axes=[1, 2]),
+        K.GlobalAveragePooling2D(),
+        K.Dense(10),
+    )
+    theirs = lce_alone(network)
+    ours = lower_model(network).data
+    assert operators(ours) == operators(theirs)
+    x = images(network)
+    np.testing.assert_array_equal(lce_outputs(ours, x), lce_outputs(theirs, x))
+
+
+def lce_alone(network: Any) -> bytes:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data: bytes = stack.larq_compute_engine().convert_keras_model(network)
+        return data
+
+
+BEHIND = {
+    "a map": (6, 6, 8),
+    "a scale of rank 4": (1, 1, 1, 8),
+    "one number": (),
+    "one number of rank 1": (1,),
+    "rows alone": (6, 1, 1),
+}
+
+
+@pytest.mark.parametrize("product", [False, True])
+@pytest.mark.parametrize("name", BEHIND)
+def test_constants_right_behind_a_binary_convolution(name: str, product: bool) -> None:
+    inputs = tf.keras.Input((6, 6, 32))
+    values = np.random.default_rng(3).normal(size=BEHIND[name]).astype(np.float32)
+    y = binary_conv(8)(inputs)
+    exact(seeded(tf.keras.Model(inputs, y * values if product else y + values)), within=1e-6)

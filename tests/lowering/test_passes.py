@@ -14,6 +14,7 @@ from repbnn_edge.lowering.emitting import run
 from repbnn_edge.lowering.passes import PASSES, run_passes
 from repbnn_edge.lowering.passes.dense import dense_as_convolution
 from repbnn_edge.lowering.passes.groups import split_groups
+from repbnn_edge.lowering.passes.guards import guard
 from repbnn_edge.lowering.passes.pads import absorb_pads
 from repbnn_edge.lowering.passes.signs import sign_last
 from repbnn_edge.lowering.passes.trimming import trim_float_pads
@@ -291,3 +292,11 @@ def test_each_reader_has_a_padding_of_its_own() -> None:
 )
 def test_padding_that_is_read_or_has_other_readers_stays(layers: list[Any]) -> None:
     unchanged(model((8, 8, 3), *layers), trim_float_pads)
+
+
+def test_a_guard_stands_behind_the_named_layers_alone() -> None:
+    network = model((6, 6, 4), binary_conv(4, name="a"), binary_conv(4, name="b"))
+    plan = guard(run_passes(recognise(network)), {"b"})
+    assert kinds(plan) == ["Sign", "Convolution", "Sign", "Convolution", "Apply"]
+    same_numbers(network, plan)
+    assert guard(plan, set()) is plan
