@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/float_mode.h"
+
 namespace repbnn {
 namespace {
 
@@ -50,6 +52,7 @@ struct ThreadPool::State {
   int pieces = 0;
   Work work = nullptr;
   void* context = nullptr;
+  uint64_t mode = 0;  // the caller's floating-point mode
 
   bool enter() {
     uint32_t seen = gate.load(std::memory_order_relaxed);
@@ -83,6 +86,7 @@ struct ThreadPool::State {
       if (stopping.load(std::memory_order_acquire)) return;
       seen = generation.load(std::memory_order_acquire);
       if (enter()) {
+        set_float_mode(mode);
         take_pieces(thread);
         leave();
       }
@@ -121,6 +125,7 @@ void ThreadPool::run(int pieces, Work work, void* context) {
   state.pieces = pieces;
   state.work = work;
   state.context = context;
+  state.mode = float_mode();
   state.next.store(0, std::memory_order_relaxed);
   state.gate.store(State::kOpen, std::memory_order_release);
   {
