@@ -10,6 +10,7 @@ from repbnn_edge import stack
 from repbnn_edge.errors import UnsupportedError, UsageError
 from repbnn_edge.files import output_exists, write_whole
 from repbnn_edge.reports import SourceReport
+from repbnn_edge.reptran.kinds import known_class
 from repbnn_edge.reptran.report import TransformReport, count_pairs, ops, rows
 from repbnn_edge.reptran.widening import Widened, widen
 
@@ -20,8 +21,8 @@ def transform(
     """Turn a binary neural network into its Rep-BNN, and say what changed.
 
     Args:
-        source: whatever ``convert`` takes that has layers: a ``.keras`` or ``.h5`` file, a built-in name,
-            ``file.py:function``; or a Keras model.
+        source: whatever ``convert`` takes that has layers: a ``.keras`` or ``.h5`` file, a built-in name (taken at
+            beta 1), ``file.py:function``; or a Keras model.
         beta: the repeat factor.
         output: the ``.keras`` file to write; None writes nothing.
         force: replace ``output`` if it exists.
@@ -47,8 +48,11 @@ def _load(source: Any) -> tuple[Any, SourceReport | None, list[str]]:
     if not isinstance(source, str | Path):
         return source, None, []
     from repbnn_edge.conversion import front_ends
+    from repbnn_edge.conversion.source import LoadOptions
 
     loaded = front_ends.load(source)
+    if loaded.kind == "builtin" and loaded.beta != 1:  # without a word, built-in networks are Rep-BNNs already
+        loaded = front_ends.load(source, LoadOptions(beta=1))
     provenance = SourceReport(kind=loaded.kind, name=loaded.name, sha256=loaded.sha256)
     if loaded.kind in ("savedmodel", "onnx"):
         kind = "a SavedModel" if loaded.kind == "savedmodel" else "an ONNX file"
@@ -86,6 +90,10 @@ def _warnings(widened: Widened) -> list[str]:
         f"the output {tap} is {widened.beta} times as wide: no fully connected layer ends the network"
         for tap in widened.wide_outputs
     ]
+    repeating = (node.layer for node in widened.before.nodes if known_class(node) in ("RepConv2D", "RepDense"))
+    if widened.beta > 1 and (rep := sorted({layer.beta for layer in repeating if layer.beta > 1})):
+        now = ", ".join(str(beta * widened.beta) for beta in rep)
+        found.append(f"the source is a Rep-BNN of beta {', '.join(map(str, rep))} already: its layers now have {now}")
     return found
 
 

@@ -124,3 +124,21 @@ def test_a_saved_model_has_no_layers(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match="SavedModel"):
         transform(folder, 2)
     assert run(["transform", str(folder), "--beta", "2"]) == 4
+
+
+def test_a_built_in_name_means_the_original_network() -> None:
+    from repbnn_edge.keras_graph import totals
+    from repbnn_edge.models import build
+
+    report = transform("rep-recu-resnet20", 2)
+    assert report.source is not None
+    assert report.source.kind == "builtin"
+    assert report.parameters.after.model_dump() == totals(build("rep-recu-resnet20", beta=2))["parameters"]
+    assert not any("already" in warning for warning in report.warnings)
+
+
+def test_a_rep_network_is_named_as_one() -> None:
+    assert any(
+        "beta 2 already: its layers now have 4" in warning for warning in transform(rep_tran(small(), 2), 2).warnings
+    )
+    assert not any("already" in warning for warning in transform(small(), 2).warnings)
