@@ -140,7 +140,9 @@ TfLiteStatus Kernel::invoke(TfLiteContext* context) {
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const TfLiteTensor& tensor = context->tensors[inputs_[i]];
     if (!same_shape(tensor.dims, planned_[i])) return report(context, "an input changed its shape since it was prepared"), kTfLiteError;
-    if (tensor.data == nullptr) return report(context, "an input has no data"), kTfLiteError;
+    if (tensor.data == nullptr || tensor.bytes < static_cast<size_t>(graph_.tensors[graph_.inputs[i]].bytes())) {
+      return report(context, "an input has too little data"), kTfLiteError;
+    }
     input_data_[i] = tensor.data;
   }
   for (size_t i = 0; i < outputs_.size(); ++i) {

@@ -155,6 +155,8 @@ class FakeRuntime {
     return heap_.back().get();
   }
 
+  bool exists(int tensor) const { return tensor >= 0 && static_cast<size_t>(tensor) < tensors_.size(); }
+
   static void report_error(TfLiteContext* context, const char* pattern, ...) {
     char text[1024];
     va_list arguments;
@@ -201,9 +203,9 @@ class FakeRuntime {
     for (size_t i = 0; i < self->nodes_.size(); ++i) {
       const TfLiteNode& node = self->nodes_[i].node;
       for (int k = 0; k < node.inputs->size; ++k) {
-        if (node.inputs->data[k] >= 0) (inside[i] ? read : outer)[node.inputs->data[k]] = true;
+        if (self->exists(node.inputs->data[k])) (inside[i] ? read : outer)[node.inputs->data[k]] = true;
       }
-      for (int k = 0; k < node.outputs->size && inside[i]; ++k) written[node.outputs->data[k]] = true;
+      for (int k = 0; k < node.outputs->size && inside[i]; ++k) written.at(node.outputs->data[k]) = true;
     }
     std::vector<int> inputs, outputs;
     for (size_t t = 0; t < self->tensors_.size(); ++t) {

@@ -41,7 +41,9 @@ def _commands() -> dict[str, list[str]]:
     return {test["name"]: test["command"] for test in json.loads(listed.stdout)["tests"]}
 
 
-@pytest.mark.parametrize("name", ["fusion_test", "flexbuffer_test", "delegate_test", "allocation_test", "abi_test"])
+@pytest.mark.parametrize(
+    "name", ["fusion_test", "flexbuffer_test", "delegate_test", "allocation_test", "abi_test", "fuzz_delegate"]
+)
 def test_plan_and_delegate(name: str) -> None:
     _run(name)
 
