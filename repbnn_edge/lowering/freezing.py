@@ -14,7 +14,7 @@ from repbnn_edge.lowering.emitting import emit
 from repbnn_edge.lowering.plan import Plan
 
 _FUNCTION_OPERATIONS = {"PartitionedCall", "StatefulPartitionedCall", "If", "StatelessIf", "While", "StatelessWhile"}
-_LARGEST = (1 << 31) - 1  # protobuf's own limit
+_LARGEST = (1 << 31) - 1  # what protobuf reads back
 
 
 @dataclass(frozen=True)
@@ -112,10 +112,11 @@ def _add_constant(graph_def: Any, name: str, value: Any) -> None:
 
 
 def _serialised(graph_def: Any) -> bytes:
-    size = graph_def.ByteSize()
-    if size > _LARGEST:
-        raise UnsupportedError("the network", f"its weights take {size >> 20} MB as float32", "use at most 2 GB")
     data: bytes = graph_def.SerializeToString(deterministic=True)
+    if len(data) > _LARGEST:
+        raise UnsupportedError(
+            "the network", f"its weights take {len(data) >> 20} MB as float32", "convert one of at most 2 GB"
+        )
     return data
 
 
