@@ -81,6 +81,17 @@ REPBNN_CHAIN_STEP(kStore, FloatWalk map, map.start(c, false), map.begin(c), (V::
 REPBNN_CHAIN_STEP(kSign, BitWalk map, map.start(c), map.begin(c), (map.put(V::negative(v))); return v)
 
 template <class V>
+struct ChainStep<V, StepKind::kClamp> {
+  typename V::Value lo, hi;
+  REPBNN_INLINE void start(ChainCursor& c) {
+    lo = V::all(c.op->lo);
+    hi = V::all(c.op++->hi);
+  }
+  REPBNN_INLINE void begin(ChainCursor&) {}
+  REPBNN_INLINE typename V::Value run(typename V::Value v) { return V::smaller(hi, V::larger(lo, v)); }
+};
+
+template <class V>
 struct ChainStep<V, StepKind::kSignAdd> {
   typename V::Value shift;
   BitWalk map;

@@ -22,6 +22,24 @@ constexpr Chain kChains[] = {
 #undef REPBNN_CHAIN
 };
 
+bool is_sign(StepKind kind) {
+  return kind == StepKind::kSign || kind == StepKind::kSignAdd || kind == StepKind::kSignMulAdd;
+}
+
+// The steps with every store before the signs it stands behind: a sign leaves the value alone and writes other memory, so
+// the two commute, and one order is enough for chains.inc.
+std::vector<const Program::Step*> in_order(const Program& program) {
+  std::vector<const Program::Step*> steps;
+  for (const Program::Step& step : program.steps()) {
+    auto at = steps.end();
+    if (step.kind == StepKind::kStore) {
+      while (at != steps.begin() && is_sign((*(at - 1))->kind)) --at;
+    }
+    steps.insert(at, &step);
+  }
+  return steps;
+}
+
 }  // namespace
 
 Program& Program::push(StepKind kind, const float* vector, const float* vector2, int map) {
@@ -44,11 +62,12 @@ PackedProgram::PackedProgram(const Program& program, int copies) {
   if (program.steps().size() > kMaxSteps) return;
   copies_ = copies;
   lanes_total_ = program.channels() / copies;
-  for (const Program::Step& step : program.steps()) {
-    if (step.map < 0 || step.map >= kMaxMaps) return;
-    ops_[op_count_++] = Op{step.kind, static_cast<uint8_t>(step.map), step.lo, step.hi};
-    vector_count_ += !step.vector.empty();
-    vector_count_ += !step.vector2.empty();
+  const std::vector<const Program::Step*> steps = in_order(program);
+  for (const Program::Step* step : steps) {
+    if (step->map < 0 || step->map >= kMaxMaps) return;
+    ops_[op_count_++] = Op{step->kind, static_cast<uint8_t>(step->map), step->lo, step->hi};
+    vector_count_ += !step->vector.empty();
+    vector_count_ += !step->vector2.empty();
   }
   find_chain();
   const int groups = (lanes_total_ + kLanes - 1) / kLanes;
@@ -58,8 +77,8 @@ PackedProgram::PackedProgram(const Program& program, int copies) {
     const int lanes = lanes_total_ - group * kLanes < kLanes ? lanes_total_ - group * kLanes : kLanes;
     for (int copy = 0; copy < copies; ++copy) {
       const int channel = copy * lanes_total_ + group * kLanes;
-      for (const Program::Step& step : program.steps()) {
-        for (const std::vector<float>* vector : {&step.vector, &step.vector2}) {
+      for (const Program::Step* step : steps) {
+        for (const std::vector<float>* vector : {&step->vector, &step->vector2}) {
           if (vector->empty()) continue;
           std::memcpy(out, vector->data() + channel, lanes * sizeof(float));
           out += kLanes;

@@ -34,13 +34,39 @@ REPBNN_INLINE Columns columns_of(const PoolGeometry& g, int x) {
   return {from < 0 ? 0 : from, to > g.in_width ? g.in_width : to};
 }
 
+// The window of an output pixel.
+struct Window {
+  const PoolRow* row;
+  Columns columns;
+  ptrdiff_t stride;
+  const float* upper;  // the first two rows
+  const float* lower;
+
+  REPBNN_INLINE Window(const PoolRow& r, Columns c) : row(&r), columns(c), stride(r.in->pixel_stride) {
+    upper = r.in->at(r.top, c.left);
+    lower = r.bottom - r.top > 1 ? r.in->at(r.top + 1, c.left) : upper;
+  }
+  REPBNN_INLINE bool two_by_two() const {
+    return row->bottom - row->top == 2 && columns.right - columns.left == 2;
+  }
+};
+
+// 16 whole channels of a 2x2 window, the form that every network has most of.
 template <class V, class Fold>
-REPBNN_INLINE typename V::Value fold_window(const PoolRow& row, Columns columns, int channel, int lanes) {
+REPBNN_INLINE typename V::Value fold_two_by_two(const Window& window, int channel) {
+  const float *upper = window.upper + channel, *lower = window.lower + channel;
+  typename V::Value result = Fold::template next<V>(Fold::template first<V>(), V::load(upper));
+  result = Fold::template next<V>(result, V::load(upper + window.stride));
+  result = Fold::template next<V>(result, V::load(lower));
+  return Fold::template next<V>(result, V::load(lower + window.stride));
+}
+
+template <class V, class Fold>
+typename V::Value fold_window(const Window& window, int channel, int lanes) {
   typename V::Value result = Fold::template first<V>();
-  const ptrdiff_t stride = row.in->pixel_stride;
-  for (int y = row.top; y < row.bottom; ++y) {
-    const float* pixel = row.in->at(y, columns.left) + channel;
-    for (int x = columns.left; x < columns.right; ++x, pixel += stride) {
+  for (int y = window.row->top; y < window.row->bottom; ++y) {
+    const float* pixel = window.row->in->at(y, window.columns.left) + channel;
+    for (int x = window.columns.left; x < window.columns.right; ++x, pixel += window.stride) {
       result = Fold::template next<V>(result, lanes == kLanes ? V::load(pixel) : V::load_some(pixel, lanes));
     }
   }
@@ -52,12 +78,18 @@ REPBNN_INLINE void pool_row(const PoolRow& row, Finish finish) {
   const PoolGeometry& g = *row.geometry;
   const bool clamps = row.lo > -INFINITY || row.hi < INFINITY;
   for (int x = row.x0; x < row.x1; ++x) {
-    const Columns columns = columns_of(g, x);
-    const int count = (row.bottom - row.top) * (columns.right - columns.left);
+    const Window window(row, columns_of(g, x));
+    const int count = (row.bottom - row.top) * (window.columns.right - window.columns.left);
     float* out = row.out->at(row.y, x);
-    for (int channel = 0; channel < g.channels; channel += kLanes) {
+    int channel = 0;
+    if (window.two_by_two() && !clamps) {
+      for (; channel + kLanes <= g.channels; channel += kLanes) {
+        V::store(out + channel, finish(fold_two_by_two<V, Fold>(window, channel), 4));
+      }
+    }
+    for (; channel < g.channels; channel += kLanes) {
       const int lanes = g.channels - channel < kLanes ? g.channels - channel : kLanes;
-      typename V::Value v = finish(fold_window<V, Fold>(row, columns, channel, lanes), count);
+      typename V::Value v = finish(fold_window<V, Fold>(window, channel, lanes), count);
       if (clamps) v = V::clamp(v, row.lo, row.hi);
       if (lanes == kLanes) {
         V::store(out + channel, v);

@@ -124,6 +124,9 @@ inline Program chain_program(Random& random, int channels) {
       case StepKind::kPrelu:
         program.prelu(u.data());
         break;
+      case StepKind::kClamp:
+        program.clamp(-1.0f, 1.0f);
+        break;
       case StepKind::kAddMap:
         program.add_map(random.in(0, kTestMaps - 1));
         break;
