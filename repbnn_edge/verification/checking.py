@@ -16,14 +16,14 @@ from repbnn_edge.verification import verdict
 from repbnn_edge.verification.binary_check import BinaryCheck
 from repbnn_edge.verification.end_to_end import EndToEnd
 from repbnn_edge.verification.float_check import FLOAT32_TOLERANCE, FloatCheck
+from repbnn_edge.verification.float_weights import adapt, find_shrunk, with_float32_weights
 from repbnn_edge.verification.forcing import Anchor, ForcedFile, find_anchors
+from repbnn_edge.verification.hybrid_check import HybridCheck
 from repbnn_edge.verification.integers import layer_integers
 from repbnn_edge.verification.matching import Match, match
 from repbnn_edge.verification.reference import OUTPUT, Floats, Reference
 
 _BYTES_AT_ONCE = 256 << 20
-# What rounding the weights costs, measured at most 1.7e-4 and 5e-3; see docs/verify.md.
-_TOLERANCES = {"float16": 1e-3, "int8": 2e-2}
 
 
 def check_file(
@@ -68,17 +68,21 @@ def _wrong_ends(model: Model, reference: Reference) -> str:
 
 class _Judge:
     def __init__(self, model: Model, reference: Reference, matches: Sequence[Match], problems: list[str]) -> None:
-        self._model, self._reference = model, reference
-        self._matches, self._problems = matches, problems
+        shrunk = find_shrunk(model)
+        adapted = adapt(reference, shrunk)
+        self._reference, self._rounding = adapted.reference, adapted.rounding
+        self._model, self._as_it_is = with_float32_weights(model, shrunk), model
+        self._hybrid = [HybridCheck(model, item, adapted.names) for item in shrunk if item.kind == "int8"]
+        self._matches, self._problems = matches, [*problems, *adapted.problems]
 
     def judge(self, batch: Floats, preprocessing_equal: bool) -> VerificationReport:
         first = self._reference.run(batch[:1])
         shapes = {name: values.shape for name, values in first.items()}
         anchors, misfits = find_anchors(self._model, self._matches, shapes)
-        self._file = ForcedFile(self._model, anchors)
+        self._file = ForcedFile(self._model, anchors, self._hybrid_ends())
         self._binary = [BinaryCheck(self._model, m, reason=misfits.get(m.layer.name, "")) for m in self._matches]
         self._floats = self._float_checks()
-        self._ends = EndToEnd(self._model, anchors)
+        self._ends = EndToEnd(self._as_it_is, anchors)
         zeros = 0
         for taps, samples in self._chunks(batch, first):
             zeros += self._exact_zeros(taps)
@@ -89,6 +93,7 @@ class _Judge:
                 reference=self._reference,
                 binary=self._binary,
                 floats=self._floats,
+                hybrid=self._hybrid,
                 ends=self._ends,
                 problems=[*self._problems, *self._uncovered()],
                 samples=len(batch),
@@ -114,14 +119,12 @@ class _Judge:
             checks.append(FloatCheck(tensor, anchor, cone, tolerance=self._tolerance(cone)))
         return checks
 
+    def _hybrid_ends(self) -> list[int]:
+        ends = [tensor for check in self._hybrid for tensor in check.tensors]
+        return [tensor for tensor in ends if tensor not in self._model.inputs]
+
     def _tolerance(self, cone: frozenset[int]) -> float:
-        types = {
-            self._model.tensors[tensor].type
-            for index in cone
-            for tensor in self._model.operators[index].inputs
-            if tensor >= 0 and self._model.tensors[tensor].constant
-        }
-        return max((_TOLERANCES[kind] for kind in types if kind in _TOLERANCES), default=FLOAT32_TOLERANCE)
+        return FLOAT32_TOLERANCE + sum(self._rounding.get(index, 0.0) for index in cone)
 
     def _exact_zeros(self, taps: Mapping[str, Floats]) -> int:
         names = {layer.sign_input for layer in self._reference.binary_layers}
@@ -136,6 +139,8 @@ class _Judge:
             for check in self._floats:
                 for name in _taps_of(check.anchor):
                     check.see(got[check.tensor], taps[name][one])
+            for hybrid in self._hybrid:
+                hybrid.see({self._model.inputs[0]: samples[one], **got})
             outputs.append(self._binary_outputs(got))
             self._ends.see(samples[one], {name: values[one] for name, values in taps.items()})
         self._see_integers(taps, outputs)

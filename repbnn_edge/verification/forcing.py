@@ -109,9 +109,10 @@ class ForcedFile:
     Args:
         model: the file.
         anchors: where it is cut. One that nobody computes, as the network's own input, is left as it is.
+        more: tensors to give out besides.
     """
 
-    def __init__(self, model: Model, anchors: Sequence[Anchor]) -> None:
+    def __init__(self, model: Model, anchors: Sequence[Anchor], more: Sequence[int] = ()) -> None:
         self._original = model
         self.anchors = [anchor for anchor in anchors if anchor.tensor in model.producers]
         self.model, self._given = _with_inputs(model, self.anchors)
@@ -120,7 +121,7 @@ class ForcedFile:
             for operator in model.operators
             if operator.op == lce.BCONV and model.tensors[operator.outputs[0]].type == "float32"
         ]
-        wanted = [anchor.tensor for anchor in self.anchors] + convolutions + list(model.outputs)
+        wanted = [anchor.tensor for anchor in self.anchors] + convolutions + list(model.outputs) + list(more)
         self.outputs = list(dict.fromkeys(wanted))
 
     @cached_property

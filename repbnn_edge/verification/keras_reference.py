@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -57,6 +58,7 @@ class KerasReference:
         self._binary = {node.name: binary for node in self._graph.nodes if (binary := self._recognise(node))}
         self._refuse_unrecognised()
         self._checked: set[str] = set()
+        self._replaced: dict[str, Floats] = {}
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -80,6 +82,20 @@ class KerasReference:
         """``{"macs": {"binary", "float"}, "parameters": {"binary", "float"}}`` of the network, before folding."""
         return totals(self._graph)
 
+    def float_weights(self) -> Mapping[str, Floats]:
+        """The kernels of convolutions and dense layers that are not binary, as (filters, ...), by layer name."""
+        return {
+            node.layer_name: _filters_first(node)
+            for node in self._graph.nodes
+            if node.name not in self._binary and _kernel_of(node) is not None and node.is_first_call
+        }
+
+    def with_float_weights(self, weights: Mapping[str, Floats]) -> KerasReference:
+        """The same network with some of these kernels replaced; the model itself is left as it was."""
+        twin = copy.copy(self)
+        twin._replaced = dict(weights)
+        return twin
+
     def run(self, batch: Floats) -> Mapping[str, Floats]:
         """Run (N, H, W, C) preprocessed inputs; give every sign input, and ``OUTPUT``, channels last.
 
@@ -98,7 +114,7 @@ class KerasReference:
             if twins_of_it is None or twins_of_it.kind != "activation" or binary is None:
                 twins.see(node, tensors)
             if binary is None:
-                return None
+                return self._with_replaced_kernel(node, tensors)
             read = twins.of(binary.read) if binary.holds_signs else before[binary.read.tap]
             tap = np.asarray(read, np.float32)
             if binary.view.input_repeats > 1:
@@ -114,6 +130,18 @@ class KerasReference:
         output_tap = self._graph.outputs[0].tap
         results = evaluate(self._graph, batch, override, {output_tap})
         return {**taps, OUTPUT: np.asarray(results[output_tap], np.float32)}
+
+    def _with_replaced_kernel(self, node: Node, tensors: tuple[Any, ...]) -> Any:
+        weights = self._replaced.get(node.layer_name)
+        if weights is None:
+            return None
+        kernel = _kernel_of(node)
+        own = np.asarray(kernel)
+        kernel.assign(_filters_last(node, weights))
+        try:
+            return node.call(tensors)
+        finally:
+            kernel.assign(own)
 
     def _linear_output(self, binary: _Binary, tap: Floats) -> Any:
         """The layer's output before its activation: integers, scale, tiling, bias."""
@@ -213,6 +241,32 @@ def _check_ends(graph: Graph) -> None:
         raise UnsupportedError(
             graph.name, f"its input shape is {list(shape)}, not an image", "give (batch, height, width, channels)"
         )
+
+
+def _kernel_of(node: Node) -> Any:
+    """The kernel of a convolution or dense layer that a file may hold in another precision; None for others."""
+    keras = stack.tensorflow().keras.layers
+    if isinstance(node.layer, keras.DepthwiseConv2D):
+        return node.layer.depthwise_kernel
+    if isinstance(node.layer, keras.Conv2DTranspose | keras.SeparableConv2D):
+        return None
+    return node.layer.kernel if isinstance(node.layer, keras.Conv2D | keras.Dense) else None
+
+
+def _filters_first(node: Node) -> Floats:
+    kernel = np.asarray(_kernel_of(node), np.float32)
+    if _is_depthwise(node):
+        return np.ascontiguousarray(kernel.reshape(-1, kernel.shape[2] * kernel.shape[3]).T)
+    return np.ascontiguousarray(np.moveaxis(kernel, -1, 0))
+
+
+def _filters_last(node: Node, weights: Floats) -> Floats:
+    shape = tuple(_kernel_of(node).shape)
+    return weights.T.reshape(shape) if _is_depthwise(node) else np.moveaxis(weights, 0, -1).reshape(shape)
+
+
+def _is_depthwise(node: Node) -> bool:
+    return isinstance(node.layer, stack.tensorflow().keras.layers.DepthwiseConv2D)
 
 
 def _has_kernel(node: Node) -> bool:

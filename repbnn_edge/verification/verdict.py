@@ -10,6 +10,7 @@ from repbnn_edge.tflite.schema import Model
 from repbnn_edge.verification.binary_check import BinaryCheck
 from repbnn_edge.verification.end_to_end import EndToEnd
 from repbnn_edge.verification.float_check import FloatCheck
+from repbnn_edge.verification.hybrid_check import HybridCheck
 from repbnn_edge.verification.reference import Reference
 
 
@@ -22,6 +23,7 @@ class Evidence:
         reference: the source.
         binary: the checks of binary operators.
         floats: the checks of float stretches, in the order in which the file computes them.
+        hybrid: the checks of int8 layers against their own weights.
         ends: end to end.
         problems: sentences about what could not be checked at all.
         samples: how many inputs.
@@ -33,6 +35,7 @@ class Evidence:
     reference: Reference
     binary: Sequence[BinaryCheck]
     floats: Sequence[FloatCheck]
+    hybrid: Sequence[HybridCheck]
     ends: EndToEnd
     problems: Sequence[str]
     samples: int
@@ -42,7 +45,7 @@ class Evidence:
 
 def verdict(seen: Evidence) -> VerificationReport:
     """The report."""
-    rows = [*_binary_rows(seen), *_float_rows(seen)]
+    rows = [*_binary_rows(seen), *_float_rows(seen), *_hybrid_rows(seen)]
     exact = sum(row.binary and row.passed for row in rows)
     failures = [*seen.problems, *(f"{row.name}: {row.detail}" for row in rows if not row.passed)]
     if not seen.preprocessing_equal:
@@ -52,7 +55,7 @@ def verdict(seen: Evidence) -> VerificationReport:
         passed=not failures and exact == layers,
         binary_layers=layers,
         exact_binary_layers=exact,
-        max_float_error=max((check.error for check in seen.floats), default=0.0),
+        max_float_error=max((row.max_error for row in rows), default=0.0),
         flipped_bit_rate=seen.ends.flipped_bit_rate,
         top1_agreement=seen.ends.top1_agreement,
         samples=seen.samples,
@@ -154,6 +157,20 @@ def _float_rows(seen: Evidence) -> list[LayerCheck]:
             )
         )
     return rows
+
+
+def _hybrid_rows(seen: Evidence) -> list[LayerCheck]:
+    return [
+        LayerCheck(
+            name=check.name,
+            binary=False,
+            passed=check.passed,
+            elements=check.elements,
+            max_error=check.error,
+            detail="int8 against its own weights in float32" + ("" if check.passed else f": {check.fault}"),
+        )
+        for check in seen.hybrid
+    ]
 
 
 def _name(check: FloatCheck, layers: Sequence[str]) -> str:

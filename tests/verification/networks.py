@@ -176,3 +176,15 @@ def _random_block(x: Any, rng: np.random.Generator, name: str) -> Any:
     if rng.random() < 0.4:
         y = RPReLU()(y)
     return K.Add()([y, before]) if y.shape == before.shape and rng.random() < 0.7 else y
+
+
+def wide_ends(seed: int = 0) -> Any:
+    """Float layers large enough to be shrunk before the first sign, on a shortcut, and behind the last sign."""
+    x = stem = K.Input(SHAPE)
+    x = K.BatchNormalization()(K.Conv2D(64, 7, padding="same", use_bias=False, name="stem")(x))
+    y = K.BatchNormalization()(conv(64, 3, pad_values=1.0, name="first")(x))
+    x = K.Add()([y, K.Conv2D(64, 1, name="shortcut")(x)])
+    x = K.DepthwiseConv2D(7, padding="same", name="blur")(x)
+    x = K.BatchNormalization()(conv(64, 1, name="second")(x))
+    x = K.Dense(128, activation="relu", name="hidden")(K.GlobalAveragePooling2D()(x))
+    return calibrated(tf.keras.Model(stem, K.Dense(100, name="last")(x)), seed)
