@@ -30,13 +30,6 @@ class LoadOptions:
     labels: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True)
-class SavedModel:
-    """A SavedModel folder whose graph passed the allow-list; only LCE reads it, never Keras."""
-
-    folder: Path
-
-
 @dataclass
 class LoadedSource:
     """A source, loaded and checked.
@@ -45,7 +38,7 @@ class LoadedSource:
         kind: which front end.
         name: the source as its owner calls it.
         sha256: of the file, folder or built-in definition.
-        network: a Keras model (inference form, batch size 1 or None), or a ``SavedModel``.
+        network: a Keras model (inference form, batch size 1 or None).
         reference: runs the source by its own framework.
         beta: the repeat factor, None where it is not one number.
         preprocessing: known from the source or the options; None where nobody said.
