@@ -28,6 +28,8 @@ class Bconv2dRun {
     const int end = call_.filter_end < 0 ? filters : std::min(call_.filter_end, filters);
     if (kernel_.derived > 0) derive_rows();
     for (int first = call_.filter_begin; first < end; first += lanes) {
+      // A layer's weights do not fit the caches beside the other layers': the next block's come while this one's are used.
+      ahead_ = weights_of(first + lanes < end ? first + lanes : first);
       for (int y = call_.y0; y < call_.y1; ++y) run_row(first, std::min(first + lanes, end), y);
     }
   }
@@ -59,13 +61,17 @@ class Bconv2dRun {
     return false;
   }
 
+  const uint32_t* weights_of(int filter) const {
+    return conv_.weights_.data() + static_cast<size_t>(filter) * conv_.geometry_.taps() * conv_.words_;
+  }
+
   void run_row(int first, int end, int y) {
     const Bconv2dGeometry& g = conv_.geometry_;
     const uint32_t* rows[2][kMaxKernelHeight];
-    BitStrip strip{{rows[0], rows[1]}, 0, g.kernel_height, g.kernel_width, conv_.words_, 0, 0, nullptr, 0, counts_};
+    BitStrip strip{{rows[0], rows[1]}, 0, g.kernel_height, g.kernel_width, conv_.words_, 0, 0, nullptr, 0, counts_, &ahead_};
     strip.pixel_step = g.stride_width * call_.input.pixel_stride;
     strip.tap_step = g.dilation_width * call_.input.pixel_stride;
-    strip.weights = conv_.weights_.data() + static_cast<size_t>(first) * g.taps() * conv_.words_;
+    strip.weights = weights_of(first);
     if (kernel_.derived == 0 && strip.tap_step == strip.words) {  // the taps of a row are one run
       strip.words *= strip.kernel_width;
       strip.kernel_width = 1;
@@ -123,6 +129,7 @@ class Bconv2dRun {
   uint32_t* derived_ = nullptr;
   ptrdiff_t derived_pitch_ = 0;
   int first_row_ = 0;
+  const uint32_t* ahead_ = nullptr;
 };
 
 void Bconv2d::run(const Call& call) const {

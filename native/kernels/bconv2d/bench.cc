@@ -1,6 +1,7 @@
 // Each layer shape of Rep-ReActNet-A against the popcount limit measured in the same run.
 //   bconv2d_bench [kernel] [repetitions]     kernel: a name of kernels.inc, or auto (the choice for each layer)
 // Columns: the convolution alone, up to its float values, and with Rep-ReActNet's whole epilogue.
+//   bconv2d_bench in_turn [kernel] [repetitions]   the same layers one after another, as the network runs them
 //   bconv2d_bench count KERNEL alone|full PASSES    only runs, for an instruction counter
 #include <algorithm>
 #include <chrono>
@@ -165,6 +166,35 @@ int bench(const std::string& name, int repetitions) {
   return 0;
 }
 
+// All layers one after another, as in the network: each finds its weights where the others left them.
+int in_turn(const std::string& name, int repetitions) {
+  std::vector<std::unique_ptr<LayerBench>> layers;
+  const std::vector<NamedShape> shapes = rep_reactnet_shapes();
+  for (const NamedShape& shape : shapes) {
+    for (int i = 0; i < shape.branches; ++i) {
+      layers.emplace_back(new LayerBench(shape.geometry, *kernel_for(name, shape.geometry), true));
+    }
+  }
+  std::vector<double> best(layers.size(), 1e9);
+  double whole = 1e9;
+  for (int i = 0; i < repetitions; ++i) {
+    const double start = now();
+    for (size_t k = 0; k < layers.size(); ++k) {
+      const double from = now();
+      layers[k]->run();
+      best[k] = std::min(best[k], now() - from);
+    }
+    whole = std::min(whole, now() - start);
+  }
+  for (size_t k = 0; k < layers.size(); ++k) {
+    const Bconv2dGeometry& g = layers[k]->g;
+    std::printf("%dx%d %4d -> %3d on %3d: %.1f us\n", g.kernel_height, g.kernel_width, g.in_channels, g.filters,
+                g.out_height, best[k] * 1e6);
+  }
+  std::printf("in turn, with epilogue: %.3f ms\n", whole * 1e3);
+  return 0;
+}
+
 int count(const std::string& name, bool full, int passes) {
   for (const NamedShape& shape : rep_reactnet_shapes()) {
     LayerBench layer(shape.geometry, *kernel_for(name, shape.geometry), full);
@@ -179,6 +209,9 @@ int count(const std::string& name, bool full, int passes) {
 int main(int argc, char** argv) {
   if (argc == 5 && std::string(argv[1]) == "count") {
     return repbnn::count(argv[2], std::string(argv[3]) == "full", std::atoi(argv[4]));
+  }
+  if (argc > 1 && std::string(argv[1]) == "in_turn") {
+    return repbnn::in_turn(argc > 2 ? argv[2] : "auto", argc > 3 ? std::atoi(argv[3]) : 50);
   }
   return repbnn::bench(argc > 1 ? argv[1] : "auto", argc > 2 ? std::atoi(argv[2]) : 20);
 }

@@ -32,6 +32,8 @@ struct BitStrip {
   const uint32_t* weights;
   int pixels;
   int32_t* counts;  // [pixel][lanes] popcounts
+  // Where the weights that are needed next begin: a kernel may prefetch from here, one line a step, and moves it on.
+  const uint32_t** ahead;
 };
 
 struct Bconv2dKernel {

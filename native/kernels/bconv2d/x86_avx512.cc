@@ -60,6 +60,9 @@ void count_plain(const BitStrip& s, int first) {
   REPBNN_EACH_PIXEL _mm512_store_si512(s.counts + (first + p) * kLanes, sum[p]);
 }
 
+// Into the second cache: the first holds the weights in use. Only where a layer has many: 3x3 over 256 channels and more.
+REPBNN_INLINE void prefetch(const uint32_t* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T1); }
+
 // Carry-save over the three kx taps: with s = t0 ^ t1 ^ t2 (one xor, from the derived map) and k their majority,
 // popcount(t0) + popcount(t1) + popcount(t2) = popcount(s) + 2 * popcount(k): 8 operations instead of 9. t2 itself is
 // never formed: k = t0 == t1 ? t0 : ~s.
@@ -68,7 +71,7 @@ void count_triple(const BitStrip& s, int first) {
   constexpr int kMajority = 0xD4;  // of (t0, t1, s)
   __m512i ones[P], twos[P];
   REPBNN_EACH_PIXEL ones[p] = twos[p] = _mm512_setzero_si512();
-  const uint32_t* weight = s.weights;
+  const uint32_t *weight = s.weights, *ahead = *s.ahead;
   for (int ky = 0; ky < s.kernel_height; ++ky) {
     const uint32_t* row = s.rows[0][ky] + s.offset + first * s.pixel_step;
     PixelPointers<P> in0(row, s.pixel_step), in1(row + s.tap_step, s.pixel_step),
@@ -76,7 +79,9 @@ void count_triple(const BitStrip& s, int first) {
     for (int i = 0; i < s.words; ++i) {
       const __m512i w0 = _mm512_load_si512(weight), w1 = _mm512_load_si512(weight + kLanes),
                     w3 = _mm512_load_si512(weight + 2 * kLanes);
+      prefetch(ahead);
       weight += 3 * kLanes;
+      ahead += kLanes;
       REPBNN_EACH_PIXEL {
         const __m512i t0 = _mm512_xor_si512(w0, in0.broadcast(p, 0)), t1 = _mm512_xor_si512(w1, in1.broadcast(p, 0)),
                       sum = _mm512_xor_si512(w3, in3.broadcast(p, 0));
@@ -92,6 +97,7 @@ void count_triple(const BitStrip& s, int first) {
   REPBNN_EACH_PIXEL {
     _mm512_store_si512(s.counts + (first + p) * kLanes, _mm512_add_epi32(ones[p], _mm512_slli_epi32(twos[p], 1)));
   }
+  *s.ahead = ahead;
 }
 
 using CountTile = void (*)(const BitStrip&, int first);
