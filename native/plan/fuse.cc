@@ -47,13 +47,14 @@ class Fuser {
   bool take_sign(Chain& chain, int consumer);
   bool take_pointwise(Chain& chain, int consumer);
   bool take_repetition(Chain& chain, int consumer);
+  bool take_crop(Chain& chain, int consumer);
   bool wait_for_siblings(Chain& chain, int consumer);
   bool can_wait(const Chain& chain, int consumer) const;
   void join_siblings(int consumer);
   void add_step(Chain& chain, const ChainStep& step);
   void store(Chain& chain);
   void finish(Chain& chain);
-  void emit(const Part& part);
+  void emit(const Chain& chain, const Part& part);
   int only_consumer(int tensor) const;
   bool is_channel_concat(const Op& op) const {
     return op.kind == OpKind::kConcat && graph_.out(op).dims.size() == 4 && op.axis == 3;
@@ -93,7 +94,10 @@ bool Fuser::start_bconv2d(int i) {
     step.ops = {i};
     step.source = op.inputs[0];
     step.result = op.outputs[0];
-    step.bits.push_back({op.outputs[0], 0, true});
+    step.height = out.dims[1], step.width = out.dims[2];
+    MapUse use;
+    use.tensor = op.outputs[0], use.written = true;
+    step.bits.push_back(use);
     done_[i] = available_[op.outputs[0]] = true;
     result_.steps.push_back(std::move(step));
     return true;
@@ -178,6 +182,7 @@ bool Fuser::start_pool(int i) {
   step.ops = {i};
   step.source = op.inputs[0];
   step.result = op.outputs[0];
+  step.height = graph_.out(op).dims[1], step.width = graph_.out(op).dims[2];
   done_[i] = available_[op.outputs[0]] = true;
   result_.steps.push_back(std::move(step));
   return true;
@@ -224,26 +229,35 @@ bool Fuser::start_concat(int i) {
   return true;
 }
 
-// A sign of the current value, or of MUL and ADD by constants that only the sign reads: they leave the value alone.
+// Zeros around each image only; they are +1 to a sign, and so are the zero bits around a packed map.
+bool is_spatial_pad(const Graph& graph, const Op& op) {
+  return op.kind == OpKind::kPad && graph.out(op).dims.size() == 4 && op.begin[0] == 0 && op.end[0] == 0 &&
+         op.begin[3] == 0 && op.end[3] == 0;
+}
+
+// A sign of the current value, or of MUL, ADD and PAD by constants that only the sign reads: they leave the value alone.
 bool Fuser::take_sign(Chain& chain, int consumer) {
   if (!chain.has_room()) return false;
   ChainStep sign;
   sign.kind = StepKind::kSign;
   std::vector<int> ops;
   int operand = chain.tensor;
+  bool padded = false;
   while (graph_.ops[consumer].kind != OpKind::kQuantize) {
     const Op& op = graph_.ops[consumer];
     Pointwise pointwise;
-    if (done_[consumer] || sign.kind != StepKind::kSign || !pointwise_of(graph_, op, operand, available_, &pointwise) ||
-        pointwise.steps.size() != 1) {
+    if (done_[consumer] || padded) return false;
+    if (is_spatial_pad(graph_, op)) {
+      padded = true;
+      sign.map.y = op.begin[1], sign.map.x = op.begin[2];
+    } else if (sign.kind != StepKind::kSign || !pointwise_of(graph_, op, operand, available_, &pointwise) ||
+               pointwise.steps.size() != 1) {
       return false;
-    }
-    ChainStep& step = pointwise.steps[0];
-    if (step.kind == StepKind::kMul && ops.empty()) {
-      sign.vector = std::move(step.vector);
-    } else if (step.kind == StepKind::kAdd) {
+    } else if (pointwise.steps[0].kind == StepKind::kMul && ops.empty()) {
+      sign.vector = std::move(pointwise.steps[0].vector);
+    } else if (pointwise.steps[0].kind == StepKind::kAdd) {
       sign.kind = ops.empty() ? StepKind::kSignAdd : StepKind::kSignMulAdd;
-      (ops.empty() ? sign.vector : sign.vector2) = std::move(step.vector);
+      (ops.empty() ? sign.vector : sign.vector2) = std::move(pointwise.steps[0].vector);
     } else {
       return false;
     }
@@ -252,15 +266,33 @@ bool Fuser::take_sign(Chain& chain, int consumer) {
     consumer = only_consumer(operand);
     if (consumer < 0) return false;
   }
-  if (done_[consumer] || (sign.kind == StepKind::kSign && !ops.empty())) return false;
-  ops.push_back(consumer);
   sign.map.tensor = graph_.ops[consumer].outputs[0];
+  const bool scale_alone = sign.kind == StepKind::kSign && !sign.vector.empty();
+  // The runtime's memory has no zeros of its own around the image.
+  if (done_[consumer] || scale_alone || (padded && graph_.tensors[sign.map.tensor].is_output)) return false;
+  ops.push_back(consumer);
   add_step(chain, sign);
   for (int i : ops) {
     done_[i] = true;
     for (Part& part : chain.parts) part.ops.push_back(i);
   }
   available_[sign.map.tensor] = true;
+  return true;
+}
+
+// A crop at the end of both axes, of what the convolution has just summed: the rest is never computed.
+bool Fuser::take_crop(Chain& chain, int consumer) {
+  const Op& op = graph_.ops[consumer];
+  if (done_[consumer] || op.kind != OpKind::kStridedSlice || chain.parts.size() != 1) return false;
+  Part& part = chain.parts[0];
+  if (part.conv < 0 || !part.steps.empty() || part.copies != 1) return false;
+  for (int d = 0; d < 4; ++d) {
+    if (op.begin[d] != 0 || op.stride[d] != 1) return false;
+  }
+  if (graph_.out(op).dims[3] != part.lanes) return false;
+  part.ops.push_back(consumer);
+  done_[consumer] = true;
+  chain.tensor = op.outputs[0];
   return true;
 }
 
@@ -381,7 +413,7 @@ void Fuser::extend(Chain& chain) {
       // All uses by a repetition are one operator.
       const bool only = std::count(left.begin(), left.end(), consumer) == static_cast<long>(left.size()) &&
                         !graph_.tensors[chain.tensor].is_output;
-      if (only && (take_repetition(chain, consumer))) {
+      if (only && (take_repetition(chain, consumer) || take_crop(chain, consumer))) {
         moved = true;
       } else if (only && wait_for_siblings(chain, consumer)) {
         return;
@@ -403,7 +435,7 @@ void Fuser::extend(Chain& chain) {
 
 void Fuser::finish(Chain& chain) {
   for (const Part& part : chain.parts) {
-    if (part.writes()) emit(part);
+    if (part.writes()) emit(chain, part);
   }
 }
 
@@ -418,8 +450,10 @@ int index_of(std::vector<MapUse>& uses, const MapUse& use) {
   return static_cast<int>(uses.size()) - 1;
 }
 
-void Fuser::emit(const Part& part) {
+void Fuser::emit(const Chain& chain, const Part& part) {
   Step step;
+  step.height = graph_.tensors[chain.tensor].dims[1];
+  step.width = graph_.tensors[chain.tensor].dims[2];
   step.form = part.conv >= 0 ? StepForm::kBconv2d : StepForm::kPointwise;
   step.op = part.conv;
   step.ops = part.ops;

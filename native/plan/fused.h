@@ -47,7 +47,7 @@ class FusedPlan final : public Plan {
   void bind(int thread);
   void bind_step(int thread, int s);
   FloatMap float_map(int thread, int tensor, int channel, int s);
-  BitMap bit_map(int thread, int tensor, int channel);
+  BitMap bit_map(int thread, const MapUse& use);
   uint8_t* memory_of(int thread, int tensor);
   void prepare_reference();
 

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "plan/arena.h"
 #include "plan/fused.h"
+#include "plan/ungrow.h"
 
 namespace repbnn {
 namespace {
@@ -27,9 +28,15 @@ PoolGeometry pool_geometry(const Graph& graph, const Op& op) {
   return g;
 }
 
-Bconv2dGeometry conv_geometry(const Graph& graph, const Op& op) {
+MapUse use_of(int tensor) {
+  MapUse use;
+  use.tensor = tensor;
+  return use;
+}
+
+Bconv2dGeometry conv_geometry(const Graph& graph, const Step& step) {
+  const Op& op = graph.ops[step.op];
   const Tensor& in = graph.in(op, 0);
-  const Tensor& out = graph.out(op);
   const Window& w = op.window;
   Bconv2dGeometry g;
   g.in_height = in.dims[1], g.in_width = in.dims[2], g.in_channels = op.channels_in;
@@ -38,7 +45,7 @@ Bconv2dGeometry conv_geometry(const Graph& graph, const Op& op) {
   g.stride_height = w.stride_h, g.stride_width = w.stride_w;
   g.dilation_height = w.dilation_h, g.dilation_width = w.dilation_w;
   g.pad_top = w.pad_top, g.pad_left = w.pad_left;
-  g.out_height = out.dims[1], g.out_width = out.dims[2];
+  g.out_height = step.height, g.out_width = step.width;
   return g;
 }
 
@@ -53,6 +60,7 @@ std::unique_ptr<FusedPlan> FusedPlan::create(Graph graph, int images, const Plan
 }
 
 bool FusedPlan::prepare() {
+  ungrow(graph_);
   steps_ = make_steps(graph_);
   segments_ = make_segments(graph_, steps_);
   layout_ = make_layout(graph_, steps_, segments_);
@@ -98,7 +106,7 @@ bool FusedPlan::prepare_conv(int s) {
   const Step& step = steps_.steps[s];
   const Op& op = graph_.ops[step.op];
   Bconv2dSpec spec;
-  spec.geometry = conv_geometry(graph_, op);
+  spec.geometry = conv_geometry(graph_, step);
   spec.filters = static_cast<const uint32_t*>(graph_.in(op, 1).constant);
   if (step.result >= 0) {
     spec.thresholds = static_cast<const int32_t*>(graph_.in(op, 4).constant);
@@ -139,10 +147,8 @@ FloatMap FusedPlan::float_map(int thread, int tensor, int channel, int s) {
   const int base = view.base < 0 ? tensor : view.base;
   const MapLayout& layout = layout_.maps[base];
   FloatMap map;
-  int height, width;
-  step_extent(graph_, steps_.steps[s], &height, &width);
   const Tensor& t = graph_.tensors[tensor];
-  const bool one_pixel = t.dims[1] == 1 && t.dims[2] == 1 && (height > 1 || width > 1);
+  const bool one_pixel = t.dims[1] == 1 && t.dims[2] == 1 && (steps_.steps[s].height > 1 || steps_.steps[s].width > 1);
   map.row_pitch = one_pixel ? 0 : layout.row_pitch * view.stride_y;
   map.pixel_stride = one_pixel ? 0 : layout.pixel_stride * view.stride_x;
   map.modulo = view.modulo;
@@ -153,14 +159,16 @@ FloatMap FusedPlan::float_map(int thread, int tensor, int channel, int s) {
   return map;
 }
 
-BitMap FusedPlan::bit_map(int thread, int tensor, int channel) {
+BitMap FusedPlan::bit_map(int thread, const MapUse& use) {
+  const int tensor = use.tensor;
   const MapLayout& layout = layout_.maps[tensor];
   BitMap map;
   map.data = reinterpret_cast<uint32_t*>(memory_of(thread, tensor));
   map.row_pitch = layout.row_pitch;
   map.pixel_stride = layout.pixel_stride;
   map.channels = graph_.tensors[tensor].channels() * kWordBits;
-  map.channel_offset = channel;
+  map.channel_offset = use.channel;
+  if (map.data != nullptr) map.data += use.y * layout.row_pitch + use.x * layout.pixel_stride;
   return map;
 }
 
@@ -216,13 +224,13 @@ void FusedPlan::bind_step(int thread, int s) {
   BoundStep& bound = bound_[thread][s];
   if (step.form == StepForm::kReference) return;
   if (graph_.tensors[step.source].type == Type::kBits) {
-    bound.source_bits = bit_map(thread, step.source, 0);
+    bound.source_bits = bit_map(thread, use_of(step.source));
     note_bits(thread, s, &bound.source_bits, step.source);
   } else {
     note_floats(thread, s, &bound.source, step.source, 0);
   }
   if (step.result >= 0 && graph_.tensors[step.result].type == Type::kBits) {
-    bound.result_bits = bit_map(thread, step.result, 0);
+    bound.result_bits = bit_map(thread, use_of(step.result));
     note_bits(thread, s, &bound.result_bits, step.result);
   } else if (step.result >= 0) {
     note_floats(thread, s, &bound.result, step.result, 0);
@@ -232,7 +240,7 @@ void FusedPlan::bind_step(int thread, int s) {
   }
   for (size_t i = 0; i < step.bits.size(); ++i) {
     BitMap& map = bound.maps.bits[i];
-    map = bit_map(thread, step.bits[i].tensor, step.bits[i].channel);
+    map = bit_map(thread, step.bits[i]);
     // Whoever writes the last channel clears the bits behind it.
     const Op& writer = graph_.ops[graph_.tensors[step.bits[i].tensor].producer];
     map.channels = writer.kind == OpKind::kQuantize ? graph_.in(writer, 0).channels() : graph_.in(writer, 1).dims[0];

@@ -68,12 +68,11 @@ class Layouter {
     const Op& op = graph_.ops[step.op];
     const Window& w = op.window;
     const Tensor& in = graph_.tensors[step.source];
-    const Tensor& out = graph_.out(op);
     Border& border = borders_[step.source];
     border.top = std::max(border.top, w.pad_top);
     border.left = std::max(border.left, w.pad_left);
-    border.bottom = std::max(border.bottom, (out.dims[1] - 1) * w.stride_h - w.pad_top + w.extent_h() - in.dims[1]);
-    border.right = std::max(border.right, (out.dims[2] - 1) * w.stride_w - w.pad_left + w.extent_w() - in.dims[2]);
+    border.bottom = std::max(border.bottom, (step.height - 1) * w.stride_h - w.pad_top + w.extent_h() - in.dims[1]);
+    border.right = std::max(border.right, (step.width - 1) * w.stride_w - w.pad_left + w.extent_w() - in.dims[2]);
   }
 
   bool has_border(int t) const {

@@ -68,7 +68,7 @@ class Segmenter {
   void open(int s) {
     Segment segment;
     segment.tiled = steps_.steps[s].form != StepForm::kReference;
-    if (segment.tiled) step_extent(graph_, steps_.steps[s], &segment.height, &segment.width);
+    segment.height = steps_.steps[s].height, segment.width = steps_.steps[s].width;
     result_.segments.push_back(segment);
   }
 
@@ -84,9 +84,13 @@ class Segmenter {
     *factor = Scale();
     if (step.form == StepForm::kPointwise || step.form == StepForm::kUnpack) return true;
     const Window& w = graph_.ops[step.op].window;
-    if (step.form == StepForm::kBconv2d) return w.kernel_h == 1 && w.kernel_w == 1 && w.stride_h == 1 && w.stride_w == 1;
-    *factor = {w.stride_h, w.stride_w};
     const Tensor& in = graph_.tensors[step.source];
+    if (step.form == StepForm::kBconv2d) {
+      // Of the map's own size: neither was the map padded nor is the result cropped.
+      return w.kernel_h == 1 && w.kernel_w == 1 && w.stride_h == 1 && w.stride_w == 1 && in.dims[1] == step.height &&
+             in.dims[2] == step.width;
+    }
+    *factor = {w.stride_h, w.stride_w};
     return w.kernel_h == w.stride_h && w.kernel_w == w.stride_w && in.dims[1] % w.stride_h == 0 &&
            in.dims[2] % w.stride_w == 0;
   }
@@ -116,9 +120,7 @@ class Segmenter {
       if (!use.written && graph_.tensors[use.tensor].constant == nullptr) check(use.tensor, false);
     }
     if (!reads_segment) *scale = Scale();
-    int height, width;
-    step_extent(graph_, step, &height, &width);
-    return fits && height * scale->y == segment.height && width * scale->x == segment.width;
+    return fits && step.height * scale->y == segment.height && step.width * scale->x == segment.width;
   }
 
   Scale scale_of(int tensor) const {
@@ -171,12 +173,6 @@ class Segmenter {
 };
 
 }  // namespace
-
-void step_extent(const Graph& graph, const Step& step, int* height, int* width) {
-  const int tensor = step.form == StepForm::kPointwise ? step.source : graph.ops[step.op].outputs[0];
-  *height = graph.tensors[tensor].dims[1];
-  *width = graph.tensors[tensor].dims[2];
-}
 
 Segments make_segments(const Graph& graph, const Steps& steps) { return Segmenter(graph, steps).run(); }
 

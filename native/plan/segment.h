@@ -32,7 +32,4 @@ struct Segments {
 // convolution, a program, a pool whose windows do not overlap. A 3x3 that reads what the segment writes starts anew.
 Segments make_segments(const Graph& graph, const Steps& steps);
 
-// Spatial size of what a step computes.
-void step_extent(const Graph& graph, const Step& step, int* height, int* width);
-
 }  // namespace repbnn

@@ -11,6 +11,7 @@ namespace {
 using Dims = std::vector<int32_t>;
 
 constexpr int64_t kMaxElements = INT32_MAX;  // of one tensor, so that no index overflows 32 bits
+constexpr int32_t kMaxDim = 1 << 26;              // so that rounding one up overflows nothing
 constexpr int32_t kMaxWindow = 32767;        // of kernels, strides and dilations
 
 // One operator being checked; each check returns the reason for a refusal, or "".
@@ -143,7 +144,8 @@ std::string Checker::dequantize() {
     return "its output is no float32, int8 or bool";
   }
   if (out.type == Type::kInt8 && !(out.scale > 0.0f && std::isfinite(out.scale))) return "its scale is not positive";
-  if (in(0).dims.empty() || out.dims.size() != in(0).dims.size() || words_of(out.dims.back()) != in(0).dims.back()) {
+  if (in(0).dims.empty() || out.dims.size() != in(0).dims.size() || out.dims.back() > kMaxDim || out.dims.back() < 1 ||
+      words_of(out.dims.back()) != in(0).dims.back()) {
     return "its packed and unpacked channels do not agree";
   }
   Dims dims = in(0).dims;
@@ -152,7 +154,7 @@ std::string Checker::dequantize() {
 }
 
 std::string Checker::bconv2d_filter(const Tensor& input, const Tensor& filter) {
-  if (op.channels_in < 1 || words_of(op.channels_in) != input.dims[3]) {
+  if (op.channels_in < 1 || op.channels_in > kMaxDim || words_of(op.channels_in) != input.dims[3]) {
     return format("channels_in is %d and its input has %d words", op.channels_in, input.dims[3]);
   }
   const int32_t filters = filter.dims[0], depth = filter.dims[3];
@@ -379,6 +381,7 @@ std::string infer(Graph& graph, Op& op) {
     if (t >= 0) {
       for (int32_t d : graph.tensors[t].dims) {
         if (d < 1) return "an input is empty";
+        if (d > kMaxDim) return "an input is too large";
       }
     }
   }

@@ -35,8 +35,11 @@ struct MapUse {
   int tensor = -1;
   int channel = 0;
   bool written = false;
+  int y = 0, x = 0;  // where in it the step's first pixel lies: inside a padded map
 
-  bool operator==(const MapUse& other) const { return tensor == other.tensor && channel == other.channel; }
+  bool operator==(const MapUse& other) const {
+    return tensor == other.tensor && channel == other.channel && y == other.y && x == other.x;
+  }
 };
 
 struct Step {
@@ -45,6 +48,7 @@ struct Step {
   std::vector<int> ops;  // every operator whose work this step does
   int source = -1;       // tensor that the form reads; a reference step reads its operator's own
   int result = -1;       // tensor that a pool or kUnpack writes, or kBconv2d by thresholds
+  int height = 0, width = 0;  // of what it computes; 0 for a reference step
   int copies = 1;
   Program program{0};
   std::vector<MapUse> floats;  // Bindings::floats
@@ -60,6 +64,7 @@ struct Steps {
 // there. Which operators merge into which step follows from these rules alone:
 //   - a binary convolution carries on through what is done to each of its values: constants of a channel, maps that
 //     are already there, PRELU and RELU, its repetition, the concatenation with its siblings;
+//   - a crop behind a convolution is not computed, a pad of zeros before a sign is the border that memory has anyway;
 //   - a value is stored only when somebody else reads it; a sign is taken from the value while it is in a register;
 //   - what does not fit, and whatever the kernels refuse, runs by itself.
 Steps make_steps(const Graph& graph);

@@ -159,6 +159,49 @@ TEST(Fusion, ARepBlockIsThreeConvolutionsAndAPoolInOneSegment) {
   EXPECT_EQ(segments.scratch_of[block.middle], 1);  // never written whole
 }
 
+// ADD, PAD, sign, convolution, crop, repeat: what importers write for symmetric padding under stride 2.
+struct GrowAndCrop {
+  GraphBuilder b{9};
+  int input, packed, sums;
+
+  explicit GrowAndCrop(int begin = 0) {
+    input = b.input({1, 8, 8, 32});
+    Op pad;
+    pad.kind = OpKind::kPad;
+    const int pairs = b.integers({0, 0, 0, 1, 0, 1, 0, 0});
+    b.graph.tensors[pairs].dims = {4, 2};
+    pad.inputs = {b.add_constant(input), pairs};
+    packed = b.quantize(b.add(pad));
+    GraphBuilder::Conv conv;
+    conv.stride = 2;
+    conv.padding = Padding::kSameZero;
+    sums = b.bconv2d(packed, 32, conv);
+    Op crop;
+    crop.kind = OpKind::kStridedSlice;
+    crop.inputs = {sums, b.integers({0, begin, begin, 0}), b.integers({1, 4 + begin, 4 + begin, 16}), b.integers({1, 1, 1, 1})};
+    const int t = b.add(crop);
+    b.output(b.mul_constant(b.concat({t, t, t, t})));
+    connect(b.graph);
+  }
+};
+
+TEST(Fusion, GrowAndCropCostsNothing) {
+  GrowAndCrop network;
+  const Steps steps = make_steps(network.b.graph);
+  ASSERT_EQ(steps.steps.size(), 2u);
+  EXPECT_EQ(steps.steps[1].form, StepForm::kBconv2d);
+  EXPECT_EQ(steps.steps[1].copies, 4);
+  EXPECT_EQ(steps.steps[1].height, 4);
+  compare(network.b.graph, 1, best_isa(), 1, "grow and crop");
+}
+
+TEST(Fusion, ACropAtTheFrontIsNoSmallerConvolution) {
+  GrowAndCrop network(1);
+  const Steps steps = make_steps(network.b.graph);
+  EXPECT_EQ(steps.steps[1].height, 5);
+  compare(network.b.graph, 1, best_isa(), 1, "crop at the front");
+}
+
 TEST(Fusion, AValueThatOthersReadIsStored) {
   RepBlock block;
   block.b.output(block.middle);

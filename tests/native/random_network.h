@@ -33,7 +33,8 @@ class RandomNetwork {
   }
 
   void block() {
-    switch (b.pick(10)) {
+    switch (b.pick(11)) {
+      case 10: return grow_and_crop();
       case 0: return keep(b.pool(b.chance(70) ? OpKind::kAveragePool : OpKind::kMaxPool, current_, 1 + b.pick(3), 1 + b.pick(2), any_padding(), any_activation()));
       case 1: return keep(b.concat({current_, same_size_map()}));
       case 2: return crop_or_pad();
@@ -146,6 +147,31 @@ class RandomNetwork {
       return keep(op.outputs[0]);
     }
     keep(pointwise(b.bconv2d(packed, channels, GraphBuilder::Conv())));
+  }
+
+  // A stride-2 convolution with symmetric padding, as importers spell it: one more row and column, and off again.
+  void grow_and_crop() {
+    const std::vector<int32_t> dims = b.graph.tensors[current_].dims;
+    Op pad;
+    pad.kind = OpKind::kPad;
+    const int32_t before = b.chance(30);
+    const int pairs = b.integers({0, 0, before, 1, before, 1, 0, 0});
+    b.graph.tensors[pairs].dims = {4, 2};
+    pad.inputs = {b.add_constant(current_), pairs};
+    GraphBuilder::Conv conv;
+    conv.kernel = b.chance(80) ? 3 : 1;
+    conv.stride = conv.kernel == 3 ? 2 : 1;
+    conv.padding = any_padding();
+    const int t = b.bconv2d(b.quantize(b.add(pad)), dims[3], conv);
+    if (t < 0) return;
+    const std::vector<int32_t> out = b.graph.tensors[t].dims;
+    Op crop;
+    crop.kind = OpKind::kStridedSlice;
+    crop.inputs = {t, b.integers({0, 0, 0, 0}), b.integers({1, std::max(out[1] - 1, 1), std::max(out[2] - 1, 1), out[3]}),
+                   b.integers({1, 1, 1, 1})};
+    const int cropped = b.add(crop);
+    if (cropped < 0) return;
+    keep(pointwise(b.concat({cropped, cropped, cropped, cropped})));
   }
 
   void crop_or_pad() {
