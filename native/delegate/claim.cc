@@ -46,6 +46,22 @@ std::vector<bool> reach(const Graph& graph, bool forwards) {
   return reached;
 }
 
+// What stands between two binary operators, or beside the last of them on the way to where both paths meet again; at the
+// ends, what follows its neighbour.
+std::vector<bool> take(const Graph& graph) {
+  const std::vector<bool> before = reach(graph, true), behind = reach(graph, false);
+  std::vector<bool> taken(graph.ops.size(), false);
+  for (size_t i = graph.ops.size(); i-- > 0;) {
+    const Op& op = graph.ops[i];
+    bool feeds_taken = false;
+    for (int t : op.outputs) {
+      for (int consumer : graph.tensors[t].consumers) feeds_taken = feeds_taken || taken[consumer];
+    }
+    taken[i] = (before[i] && (behind[i] || feeds_taken)) || ((before[i] || behind[i]) && follows_neighbour(op.kind));
+  }
+  return taken;
+}
+
 }  // namespace
 
 bool choose_nodes(TfLiteContext* context, std::vector<NodeClaim>* claims, std::string* error) {
@@ -73,11 +89,10 @@ bool choose_nodes(TfLiteContext* context, std::vector<NodeClaim>* claims, std::s
     claims->push_back(std::move(claim));
   }
   connect(graph);
-  const std::vector<bool> before = reach(graph, true), behind = reach(graph, false);
+  const std::vector<bool> taken = take(graph);
   for (size_t i = 0; i < graph.ops.size(); ++i) {
     NodeClaim& claim = (*claims)[claim_of_op[i]];
-    const bool between = before[i] && behind[i];
-    claim.claimed = between || ((before[i] || behind[i]) && follows_neighbour(graph.ops[i].kind));
+    claim.claimed = taken[i];
     if (!claim.claimed) claim.reason = "it does not stand between binary layers";
   }
   return true;

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(delegate_module.find_library() is None, reason="
 
 
 def test_unknown_option_names_the_valid_ones() -> None:
-    with pytest.raises(UsageError, match="num_threads.*implementation.*fusion"):
+    with pytest.raises(UsageError, match=r"num_threads.*implementation.*fusion"):
         repbnn_edge.load_delegate(nonsense=1)
 
 
@@ -70,7 +70,7 @@ def test_a_library_that_is_none_is_said(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_loading_imports_no_tensorflow() -> None:
     import subprocess
 
-    code = "import sys, repbnn_edge; repbnn_edge.load_delegate(); repbnn_edge.Interpreter; print('tensorflow' in sys.modules)"
+    code = "import sys, repbnn_edge as r; r.load_delegate(); r.Interpreter; print('tensorflow' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
 
