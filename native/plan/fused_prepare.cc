@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "plan/arena.h"
 #include "plan/fused.h"
-#include "plan/ungrow.h"
 
 namespace repbnn {
 namespace {
@@ -60,7 +59,6 @@ std::unique_ptr<FusedPlan> FusedPlan::create(Graph graph, int images, const Plan
 }
 
 bool FusedPlan::prepare() {
-  ungrow(graph_);
   steps_ = make_steps(graph_);
   segments_ = make_segments(graph_, steps_);
   layout_ = make_layout(graph_, steps_, segments_);
