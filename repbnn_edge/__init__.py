@@ -46,6 +46,8 @@ registration.install()
 
 
 def __getattr__(name: str) -> Any:
+    if name == "torch":  # repbnn_edge.torch.export, without an import of its own
+        return importlib.import_module("repbnn_edge.torch")
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_WHERE[name]), name)

@@ -1,0 +1,144 @@
+"""One line from a PyTorch network to the ONNX file that keeps its binary layers recognisable."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from repbnn_edge import console
+from repbnn_edge.errors import BadInputError, UnsupportedError, UsageError
+from repbnn_edge.files import output_exists, storage_error, write_whole
+
+Exporter = Literal["dynamo", "torchscript"]
+OPSET = 18
+_EXAMPLE = "give torch.zeros(1, 3, 224, 224)"
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written.
+
+    Attributes:
+        path: the file, weights inside.
+        exporter: which of PyTorch's two exporters made it.
+        opset: of the operators.
+        reason: why dynamo did not, where TorchScript had to; else empty.
+    """
+
+    path: Path
+    exporter: Exporter
+    opset: int
+    reason: str = ""
+
+
+def export(model: Any, example: Any, path: str | Path, *, overwrite: bool = False) -> ExportReport:
+    """Export a network in eval mode, in float32, with a batch of one, weights inside the one file.
+
+    The dynamo exporter is tried first; where it cannot, TorchScript's does it, and a warning says why. The given model
+    stays as it is: its mode, its device and its buffers.
+
+    Args:
+        model: a ``torch.nn.Module`` whose ``forward`` takes one image batch and returns one tensor.
+        example: one input, a float tensor (1, channels, rows, columns); of a larger batch the first is taken.
+        path: where to write; ``.onnx``.
+        overwrite: replace a file that exists.
+
+    Raises:
+        UsageError: ``path`` exists, has another suffix, or ``example`` is no such tensor.
+        UnsupportedError: PyTorch is not installed, or neither exporter takes the network; says why.
+        StorageError: the disk refuses.
+    """
+    torch = _torch()
+    target = Path(path)
+    _check(torch, model, example, target, overwrite=overwrite)
+    network = copy.deepcopy(model).to("cpu").float().eval()
+    image = example.detach()[:1].to("cpu").float()
+    with torch.no_grad():
+        data, exporter, reason = _bytes(torch, network, image)
+    write_whole(target, data, overwrite=overwrite)
+    if reason:
+        console.warn(f"{target}: exported with TorchScript, since dynamo cannot ({reason})")
+    return ExportReport(target, exporter, OPSET, reason)
+
+
+def _torch() -> Any:
+    try:
+        import torch
+    except ImportError as error:
+        raise UnsupportedError("PyTorch", "it is not installed", "pip install 'repbnn-edge[torch]'") from error
+    return torch
+
+
+def _check(torch: Any, model: Any, example: Any, path: Path, *, overwrite: bool) -> None:
+    if path.suffix.lower() != ".onnx":
+        raise UsageError(str(path), "it does not end in .onnx", "give a name like model.onnx")
+    if path.exists() and not overwrite:
+        raise output_exists(path)
+    if not isinstance(model, torch.nn.Module):
+        raise UsageError("model", f"it is {type(model).__name__}, not a torch.nn.Module", "give the network itself")
+    if not isinstance(example, torch.Tensor) or not example.is_floating_point() or example.dim() not in (2, 4):
+        raise UsageError("example", "it is no float tensor (1, channels, rows, columns)", _EXAMPLE)
+    if not len(example):
+        raise UsageError("example", "its batch is empty", _EXAMPLE)
+
+
+def _bytes(torch: Any, network: Any, image: Any) -> tuple[bytes, Exporter, str]:
+    try:
+        return _run(torch, network, image, dynamo=True), "dynamo", ""
+    except Exception as error:  # torch.export raises whatever the network's own code and a dozen passes raise
+        reason = _first_line(error)
+    try:
+        return _run(torch, network, image, dynamo=False), "torchscript", reason
+    except Exception as error:
+        why = f"dynamo cannot export it ({reason}), and TorchScript cannot either ({_first_line(error)})"
+        remedy = "export it in float32 without Python side effects in forward, see docs/pytorch.md"
+        raise UnsupportedError(type(network).__name__, why, remedy) from error
+
+
+def _run(torch: Any, network: Any, image: Any, *, dynamo: bool) -> bytes:
+    """Export into a temporary folder, external data included, and give the one file that it makes."""
+    import onnx
+
+    options: dict[str, Any] = {"opset_version": OPSET, "dynamo": dynamo}
+    if dynamo:
+        options["external_data"] = False
+    else:
+        options["training"] = torch.onnx.TrainingMode.EVAL
+    try:
+        with tempfile.TemporaryDirectory(prefix="repbnn-") as folder, _quiet():
+            file = Path(folder) / "model.onnx"
+            torch.onnx.export(network, (image,), str(file), **options)
+            model = onnx.load(str(file))  # written by PyTorch a moment ago, into a folder of our own
+    except OSError as error:
+        raise storage_error(Path(tempfile.gettempdir()), error) from error
+    data = bytes(model.SerializeToString())
+    if not data:
+        raise BadInputError("the export", "it is empty", "try another network")
+    return data
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporters' progress from stdout, where results of ours go, and their deprecations from stderr."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:160]

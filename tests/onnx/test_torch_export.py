@@ -1,0 +1,90 @@
+"""``repbnn_edge.torch.export``: one line that exports as the importer wants it, whatever state the network is in."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+import repbnn_edge
+from repbnn_edge.errors import UnsupportedError, UsageError
+from tests.onnx import checking
+
+torch = pytest.importorskip("torch")
+
+
+class Binary(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 8, 3, padding=1)
+        self.bn = torch.nn.BatchNorm2d(8)
+        self.weight = torch.nn.Parameter(torch.randn(8, 8, 3, 3))
+        self.fc = torch.nn.Linear(8, 4)
+
+    def forward(self, x):
+        x = self.bn(self.conv(x))
+        x = torch.nn.functional.conv2d(torch.sign(x), torch.sign(self.weight), padding=1)
+        return self.fc(torch.nn.functional.dropout(x.mean((2, 3)), 0.5, self.training))
+
+
+def test_a_network_in_training_mode_in_double_is_exported_as_it_predicts(tmp_path, capsys):
+    torch.manual_seed(0)
+    model = Binary().train().double()
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    report = repbnn_edge.torch.export(model, torch.zeros(2, 3, 8, 8, dtype=torch.float64), tmp_path / "m.onnx")
+    assert (report.exporter, report.reason) == ("dynamo", "")
+    assert capsys.readouterr().out == ""
+    assert model.training
+    assert next(model.parameters()).dtype == torch.float64
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    assert [item.name for item in tmp_path.iterdir()] == ["m.onnx"]
+    source = checking.load(report.path)
+    inputs = checking.random_inputs(source, 1)
+    expected = model.eval()(torch.from_numpy(inputs.transpose(0, 3, 1, 2)).double()).detach().numpy()
+    np.testing.assert_allclose(source.network(inputs).numpy(), expected, atol=1e-4)
+
+
+def test_torchscript_steps_in_where_dynamo_cannot_and_says_so(tmp_path, capsys, monkeypatch):
+    own = torch.onnx.export
+
+    def without_dynamo(*args, dynamo, **options):
+        if dynamo:
+            raise RuntimeError("data-dependent branch\nat line 12")
+        return own(*args, dynamo=False, **{k: v for k, v in options.items() if k != "external_data"})
+
+    monkeypatch.setattr(torch.onnx, "export", without_dynamo)
+    report = repbnn_edge.torch.export(Binary(), torch.zeros(1, 3, 8, 8), tmp_path / "m.onnx")
+    assert (report.exporter, report.reason) == ("torchscript", "data-dependent branch")
+    assert "data-dependent branch" in capsys.readouterr().err
+    assert len(checking.load(report.path).reference.binary_layers) == 1
+
+
+def test_what_neither_exporter_takes_is_an_error_and_leaves_no_file(tmp_path):
+    class Broken(torch.nn.Module):
+        def forward(self, x):
+            raise ValueError("this network was never finished")
+
+    with pytest.raises(UnsupportedError, match="never finished"):
+        repbnn_edge.torch.export(Broken(), torch.zeros(1, 3, 8, 8), tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_calls(tmp_path):
+    image = torch.zeros(1, 3, 8, 8)
+    (tmp_path / "there.onnx").write_bytes(b"x")
+    for model, example, name in (
+        (Binary(), image, "there.onnx"),
+        (Binary(), image, "m.tflite"),
+        ("a path", image, "m.onnx"),
+        (Binary(), np.zeros((1, 3, 8, 8)), "m.onnx"),
+        (Binary(), torch.zeros(1, 3, 8, 8, dtype=torch.int64), "m.onnx"),
+        (Binary(), torch.zeros(0, 3, 8, 8), "m.onnx"),
+    ):
+        with pytest.raises(UsageError):
+            repbnn_edge.torch.export(model, example, tmp_path / name)
+
+
+def test_the_weights_are_in_the_one_file(tmp_path):
+    report = repbnn_edge.torch.export(Binary(), torch.zeros(1, 3, 8, 8), tmp_path / "m.onnx")
+    model = onnx.load(str(report.path), load_external_data=False)
+    assert all(tensor.data_location == onnx.TensorProto.DEFAULT for tensor in model.graph.initializer)
