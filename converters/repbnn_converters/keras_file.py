@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from repbnn_converters.hdf5 import check_hdf5, first_line
-from repbnn_converters.keras_allow_list import QUANTIZERS, check_config
+from repbnn_converters.keras_allow_list import INITIALIZERS, QUANTIZERS, check_config
 from repbnn_converters.keras_source import source_of
 from repbnn_edge import stack
 from repbnn_edge.conversion.source import LoadedSource, LoadOptions
@@ -97,7 +97,7 @@ def _checked_archive(data: bytes, where: str, ours: set[str]) -> bytes:
     metadata = _parse(contents.get("metadata.json", b"{}"), where)
     if str(metadata.get("keras_version", "2")).startswith("3"):
         raise keras_3(where)
-    config = _parse(contents["config.json"], where)
+    config = _without_foreign_initializers(_parse(contents["config.json"], where))
     check_config(config, where, ours=ours)
     if "model.weights.h5" not in contents:
         raise BadInputError(where, "it holds no weights", "save it with model.save('model.keras')")
@@ -150,6 +150,21 @@ def _with_named_quantizers(value: Any) -> Any:
     if isinstance(value, list):
         return [_with_named_quantizers(inner) for inner in value]
     return value
+
+
+def _without_foreign_initializers(value: Any) -> Any:
+    """Zeros for initialisers that are not Keras' own (QuickNet's blur pool has one): the file brings the weights."""
+    if isinstance(value, dict):
+        return {key: _initializer(key, inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_foreign_initializers(inner) for inner in value]
+    return value
+
+
+def _initializer(key: str, value: Any) -> Any:
+    if key.endswith("_initializer") and isinstance(value, dict) and value.get("class_name") not in INITIALIZERS:
+        return "zeros"
+    return _without_foreign_initializers(value)
 
 
 def _parse(raw: bytes, where: str) -> Any:

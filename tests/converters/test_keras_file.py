@@ -129,6 +129,16 @@ def test_an_activation_off_the_list_is_refused(keras_path: Path, value: Any) -> 
     refusal(keras_path)
 
 
+def test_a_foreign_initialiser_is_not_needed_for_weights_that_the_file_brings(network: Any, keras_path: Path) -> None:
+    def change(config: dict[str, Any]) -> None:
+        foreign = {"module": "os", "class_name": "system", "config": {"command": "true"}, "registered_name": "system"}
+        hostile.layer(config, 1)["config"]["kernel_initializer"] = foreign
+
+    hostile.rewrite_config(keras_path, change)
+    for expected, got in zip(network.get_weights(), load(keras_path).get_weights(), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
 def test_a_layer_of_an_absurd_size_is_refused(keras_path: Path) -> None:
     hostile.rewrite_config(keras_path, lambda config: hostile.layer(config, 1)["config"].update(filters=10**9))
     assert "filters" in refusal(keras_path)
