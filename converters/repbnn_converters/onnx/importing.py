@@ -11,6 +11,7 @@ from repbnn_converters.onnx.graph import Graph
 from repbnn_converters.onnx.network import Network
 from repbnn_converters.onnx.reading import read_graph
 from repbnn_converters.onnx.recognition import recognise
+from repbnn_converters.onnx.trust import contradictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +37,9 @@ def import_network(path: Path) -> Imported:
         UnsupportedError: something in it has no exact form; names the node.
     """
     model = loader.load(path)
-    graph = read_graph(model)
-    passes.run_all(graph)
-    network = recognise(graph)
-    network_passes.run_all(network)
+    with contradictions(str(path)):
+        graph = read_graph(model)
+        passes.run_all(graph)
+        network = recognise(graph)
+        network_passes.run_all(network)
     return Imported(model, graph, network)

@@ -105,7 +105,7 @@ def _check_nodes(path: Path, model: Any) -> None:
             raise BadInputError(what, "it has no output", _AGAIN)
         try:
             onnx.defs.get_schema(node.op_type, _opset(model), "")
-        except onnx.defs.SchemaError as error:
+        except (onnx.defs.SchemaError, ValueError) as error:  # ValueError: a name that is no UTF-8
             why = f"opset {_opset(model)} has no such operator"
             raise UnsupportedError(what, why, "export without custom operators") from error
 

@@ -231,6 +231,8 @@ class Network:
         layers: in topological order.
         shapes: of every value, without the batch.
         notes: what the user should know, one sentence each.
+        recognised: the layers before any pass, by what they make: how a value that the file does not have came from
+            one that it has.
     """
 
     input: str
@@ -238,6 +240,7 @@ class Network:
     layers: list[Layer]
     shapes: dict[str, Shape]
     notes: list[str] = field(default_factory=list)
+    recognised: dict[str, Layer] = field(default_factory=dict)
 
     @property
     def binary(self) -> list[BinaryConv]:

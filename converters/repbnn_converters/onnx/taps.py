@@ -26,7 +26,7 @@ class Taps:
     def __init__(self, network: ir.Network, graph: Graph, wanted: list[str]) -> None:
         self._wanted = list(dict.fromkeys(wanted))
         in_file = {output for node in graph.nodes for output in node.outputs} | {graph.input}
-        producers = network.producers()
+        producers = network.recognised
         needed: list[ir.Layer] = []
         roots: dict[str, None] = {}
         pending, seen = list(self._wanted), set()
@@ -40,7 +40,7 @@ class Taps:
                 continue
             needed.append(producers[name])
             pending.extend(producers[name].inputs)
-        order = {layer.output: i for i, layer in enumerate(network.layers)}
+        order = {output: i for i, output in enumerate(producers)}
         self._layers = sorted(needed, key=lambda layer: order[layer.output])
         self.roots = list(roots)
         """Values of the file."""

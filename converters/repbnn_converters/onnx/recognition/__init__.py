@@ -18,6 +18,7 @@ from repbnn_converters.onnx.recognition import (  # noqa: F401 - they fill the t
 )
 from repbnn_converters.onnx.recognition.builder import Builder
 from repbnn_converters.onnx.recognition.handlers import TABLE
+from repbnn_converters.onnx.trust import contradictions
 from repbnn_edge.errors import UnsupportedError
 
 
@@ -33,11 +34,13 @@ def recognise(graph: Graph) -> Network:
         if handler is None:
             why = "the importer does not know this operator"
             raise UnsupportedError(str(node), why, "export the network without it; docs/pytorch.md lists what is known")
-        handler(builder, node)
+        with contradictions(str(node)):
+            handler(builder, node)
     last = graph.nodes[-1] if graph.nodes else None
     if last is None:
         raise UnsupportedError("the network", "its output does not depend on its input", "export it again")
     final = next(node for node in reversed(graph.nodes) if graph.output in node.outputs)
     end = type(final)("Identity", [graph.output], [], {}, final.name)
     builder.network.output = builder.real(end, 0)
+    builder.network.recognised = builder.network.producers()
     return builder.network

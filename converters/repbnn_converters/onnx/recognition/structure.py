@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -40,6 +41,8 @@ def widen(builder: Builder, node: Node) -> None:
         _move(builder, node, lambda positions: np.broadcast_to(positions, shape))
         return
     repeats = _integers(builder, node, 1)
+    if min(repeats) < 1 or math.prod(repeats) > movement.MAX_ELEMENTS:
+        raise builder.unsupported(node, f"it repeats {repeats} times", "repeat once or more often")
     _check_size(builder, node)
     _move(builder, node, lambda positions: np.tile(positions, repeats))
 
