@@ -2,6 +2,7 @@
 #include "kernels/bconv2d/bconv2d.h"
 
 #include <algorithm>
+#include <cassert>
 
 #include "kernels/bconv2d/kernel.h"
 
@@ -134,6 +135,8 @@ class Bconv2dRun {
 
 void Bconv2d::run(const Call& call) const {
   if (call.y0 >= call.y1 || call.x0 >= call.x1) return;
+  // What scratch_bytes reckoned with.
+  assert(kernel_->derived == 0 || call.input.pixel_stride == input_pixel_stride_);
   count_call(*kernel_);
   Bconv2dRun(*this, call).run();
 }
