@@ -14,8 +14,8 @@ _SAID = 160
 def contradictions(what: str) -> Iterator[None]:
     """Turn what an impossible attribute or constant raises into BadInputError.
 
-    A file can give any operator attributes of any type, and numbers that fit nothing; to check each before its use would
-    be ONNX's whole specification once more.
+    A file can give any operator attributes of any type, and numbers that fit nothing; to check each before its use
+    would be ONNX's whole specification once more.
     """
     try:
         yield
