@@ -15,10 +15,8 @@ struct Name {
   Isa isa;
   const char* name;
 };
-constexpr Name kNames[] = {{Isa::kScalar, "scalar"},
-                           {Isa::kNeon, "neon"},
-                           {Isa::kAvx2, "avx2"},
-                           {Isa::kAvx512Vpopcntdq, "avx512_vpopcntdq"}};
+constexpr Name kNames[] = {
+    {Isa::kScalar, "scalar"}, {Isa::kNeon, "neon"}, {Isa::kAvx2, "avx2"}, {Isa::kAvx512Vpopcntdq, "avx512_vpopcntdq"}};
 
 #if defined(__x86_64__)
 uint64_t enabled_register_state() {

@@ -1,5 +1,6 @@
-// The processor's floating-point mode: rounding, and whether denormals are flushed. It belongs to each thread. TFLite sets
-// flushing around Invoke, so a thread that helps must take over the caller's mode, or bits would depend on the thread.
+// The processor's floating-point mode: rounding, and whether denormals are flushed. It belongs to each thread. TFLite
+// sets flushing around Invoke, so a thread that helps must take over the caller's mode, or bits would depend on the
+// thread.
 #ifndef REPBNN_BASE_FLOAT_MODE_H_
 #define REPBNN_BASE_FLOAT_MODE_H_
 

@@ -1,5 +1,5 @@
-// Functions that files compiled for different instruction sets include. A copy that the compiler did not inline would be
-// a weak symbol, and the linker could hand the AVX-512 copy to a processor without it: so they are always inlined.
+// Functions that files compiled for different instruction sets include. A copy that the compiler did not inline would
+// be a weak symbol, and the linker could hand the AVX-512 copy to a processor without it: so they are always inlined.
 #ifndef REPBNN_BASE_INLINE_H_
 #define REPBNN_BASE_INLINE_H_
 

@@ -21,8 +21,8 @@ class ThreadPool {
 
   // Calls work(context, piece, thread) for every piece in [0, pieces), each once, and returns when all have returned.
   // 0 <= thread < size(); two calls never run at once with the same `thread`, so it may index scratch. The caller
-  // works too, and the others take over its floating-point mode. Everything written before run() is seen by the pieces, everything they wrote is seen after it. One
-  // run() at a time; pieces must not throw.
+  // works too, and the others take over its floating-point mode. Everything written before run() is seen by the pieces,
+  // everything they wrote is seen after it. One run() at a time; pieces must not throw.
   using Work = void (*)(void* context, int piece, int thread);
   void run(int pieces, Work work, void* context);
 

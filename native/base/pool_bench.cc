@@ -17,9 +17,7 @@ namespace {
 
 constexpr int kStages = 25, kPieces = 14, kTurns = 36000;  // about 10 microseconds a piece
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 void piece_of_work() {
   unsigned x = 1;

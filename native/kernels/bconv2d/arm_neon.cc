@@ -1,6 +1,6 @@
 // NEON, armv8-a: 16 filters in the 32-bit lanes of four registers, the activations' words broadcast. The sums stay in
-// the byte lanes of their filter's word for up to 31 steps and are added up across the word at the end, so no step moves
-// anything across lanes and short reductions cost little more than long ones.
+// the byte lanes of their filter's word for up to 31 steps and are added up across the word at the end, so no step
+// moves anything across lanes and short reductions cost little more than long ones.
 //
 // The loops are written out: the compiler's own keep too many values alive and spill their sums (95 instructions a step
 // where these have 72). Instructions that depend on each other stand about four apart, for cores that run in order.
@@ -16,8 +16,8 @@ namespace {
 constexpr int kBlockSteps = 31;  // a step adds at most 8 to a byte
 
 // `rows` rows (of taps) x `words` words, at most kBlockSteps in all. in[row] + offset is the first word of the first
-// pixel, the next pixel lies `pixel_step` further on, the weights of the next row `weight_gap` behind the last one read;
-// all three count bytes. The sums are added to `counts` when `more` is set, else stored.
+// pixel, the next pixel lies `pixel_step` further on, the weights of the next row `weight_gap` behind the last one
+// read; all three count bytes. The sums are added to `counts` when `more` is set, else stored.
 struct Block {
   const uint32_t* const* in;
   ptrdiff_t offset, pixel_step, weight_gap;

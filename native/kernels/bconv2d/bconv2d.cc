@@ -29,7 +29,8 @@ class Bconv2dRun {
     const int end = call_.filter_end < 0 ? filters : std::min(call_.filter_end, filters);
     if (kernel_.derived > 0) derive_rows();
     for (int first = call_.filter_begin; first < end; first += lanes) {
-      // A layer's weights do not fit the caches beside the other layers': the next block's come while this one's are used.
+      // A layer's weights do not fit the caches beside the other layers': the next block's come while this one's are
+      // used.
       ahead_ = weights_of(first + lanes < end ? first + lanes : first);
       for (int y = call_.y0; y < call_.y1; ++y) run_row(first, std::min(first + lanes, end), y);
     }
@@ -69,7 +70,8 @@ class Bconv2dRun {
   void run_row(int first, int end, int y) {
     const Bconv2dGeometry& g = conv_.geometry_;
     const uint32_t* rows[2][kMaxKernelHeight];
-    BitStrip strip{{rows[0], rows[1]}, 0, g.kernel_height, g.kernel_width, conv_.words_, 0, 0, nullptr, 0, counts_, &ahead_};
+    BitStrip strip{
+        {rows[0], rows[1]}, 0, g.kernel_height, g.kernel_width, conv_.words_, 0, 0, nullptr, 0, counts_, &ahead_};
     strip.pixel_step = g.stride_width * call_.input.pixel_stride;
     strip.tap_step = g.dilation_width * call_.input.pixel_stride;
     strip.weights = weights_of(first);
@@ -162,8 +164,11 @@ size_t Bconv2d::scratch_bytes(int rows, int columns) const {
 int Bconv2d::filter_granule() const { return kernel_->lanes; }
 
 size_t Bconv2d::packed_bytes() const {
-  return sizeof(*this) + (weights_.size() + multiplier_.size() + bias_.size() + thresholds_.size() +
-                          corrections_.size() + row_case_.size() + column_case_.size()) * 4 + epilogue_.packed_bytes();
+  return sizeof(*this) +
+         (weights_.size() + multiplier_.size() + bias_.size() + thresholds_.size() + corrections_.size() +
+          row_case_.size() + column_case_.size()) *
+             4 +
+         epilogue_.packed_bytes();
 }
 
 }  // namespace repbnn

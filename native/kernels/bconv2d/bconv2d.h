@@ -116,11 +116,11 @@ class Bconv2d {
   int words_ = 0;
   ptrdiff_t input_pixel_stride_ = 0;
   AlignedBuffer<uint32_t> weights_;
-  AlignedBuffer<float> multiplier_, bias_;      // of the back-transform, 16 floats a group
-  AlignedBuffer<int32_t> thresholds_;           // 16 a group; empty: float output
+  AlignedBuffer<float> multiplier_, bias_;  // of the back-transform, 16 floats a group
+  AlignedBuffer<int32_t> thresholds_;       // 16 a group; empty: float output
   int32_t clamp_min_ = INT32_MIN, clamp_max_ = INT32_MAX;
   bool clamps_ = false;
-  AlignedBuffer<float> corrections_;            // [row case][column case][padded filters], SAME-zero only
+  AlignedBuffer<float> corrections_;               // [row case][column case][padded filters], SAME-zero only
   AlignedBuffer<int32_t> row_case_, column_case_;  // of each output row / column; case 0: inside
   int column_cases_ = 0;
   PackedProgram epilogue_;

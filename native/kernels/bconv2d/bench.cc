@@ -20,9 +20,7 @@ namespace {
 
 constexpr int kTile = 56;
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 // One layer with its maps; `full`: the epilogue of a Rep-ReActNet block with its four copies, else a plain store.
 struct LayerBench {

@@ -23,8 +23,8 @@ enum class Packing {
 
 // Pixels of one output row against one block of filters.
 struct BitStrip {
-  // Word 0 of the first tap of the row's first pixel, for each ky; rows[1]: of the derived map, which has `derived` words
-  // for each word. The strip's first pixel is `offset` (input) words further on.
+  // Word 0 of the first tap of the row's first pixel, for each ky; rows[1]: of the derived map, which has `derived`
+  // words for each word. The strip's first pixel is `offset` (input) words further on.
   const uint32_t* const* rows[2];
   ptrdiff_t offset;
   int kernel_height, kernel_width, words;
@@ -47,9 +47,9 @@ struct Bconv2dKernel {
 
 // Implemented once for each instruction set.
 struct StripTransform {
-  int32_t* counts;   // becomes floats, in place
+  int32_t* counts;  // becomes floats, in place
   int pixels, stride;
-  bool clamps;       // to [lo, hi]
+  bool clamps;  // to [lo, hi]
   int32_t lo, hi;
   const float *multiplier, *bias;
 };
@@ -63,7 +63,8 @@ struct StripThresholds {
 struct IsaFunctions {
   void (*transform)(const StripTransform&);
   void (*threshold)(const StripThresholds&);
-  // Of `count` words, `step` words between kx taps: with derived 1 out[i] = triple, with 3 out[3 * i] = word, pair, triple.
+  // Of `count` words, `step` words between kx taps: with derived 1 out[i] = triple, with 3 out[3 * i] = word, pair,
+  // triple.
   void (*derive)(const uint32_t* in, ptrdiff_t step, size_t count, int derived, uint32_t* out);
 };
 // Whether a kernel can run a layer at all.

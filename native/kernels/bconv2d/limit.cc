@@ -14,9 +14,7 @@ namespace repbnn {
 #if defined(__x86_64__)
 namespace {
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 constexpr int kRounds = 20000, kAccumulators = 12;
 

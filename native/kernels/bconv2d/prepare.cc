@@ -9,9 +9,9 @@
 namespace repbnn {
 namespace {
 
-constexpr int kMaxStep = 32767;               // of strides and dilations, as the delegate's checks
+constexpr int kMaxStep = 32767;                 // of strides and dilations, as the delegate's checks
 constexpr int64_t kMaxTaps = int64_t{1} << 26;  // of one output value: 2 * popcount stays an int32
-constexpr int kMaxSize = 1 << 24;             // of every other dimension
+constexpr int kMaxSize = 1 << 24;               // of every other dimension
 
 const char* check_sizes(const Bconv2dGeometry& g) {
   for (int size : {g.in_height, g.in_width, g.in_channels, g.filters, g.out_height, g.out_width}) {
@@ -85,9 +85,7 @@ int Bconv2dGeometry::border_right() const {
   return static_cast<int>(std::max<int64_t>(0, last - pad_left - (in_width - 1)));
 }
 
-int64_t Bconv2dGeometry::macs() const {
-  return int64_t{out_height} * out_width * taps() * in_channels * filters;
-}
+int64_t Bconv2dGeometry::macs() const { return int64_t{out_height} * out_width * taps() * in_channels * filters; }
 
 struct Bconv2dAccess {
   // SAME-zero: what the taps outside the map added as +1, times -multiplier, for every kind of border pixel.
@@ -146,8 +144,8 @@ struct Bconv2dAccess {
     for (int f = 0; f < g.filters; ++f) {  // in double, rounded once: LCE's own order of operations
       const double multiplier = spec.multiplier[f], bias = spec.bias[f];
       conv->multiplier_[f] = static_cast<float>(-1 * multiplier / spec.output_scale);
-      conv->bias_[f] = static_cast<float>((bias + static_cast<double>(k) * multiplier) / spec.output_scale +
-                                          spec.output_zero_point);
+      conv->bias_[f] =
+          static_cast<float>((bias + static_cast<double>(k) * multiplier) / spec.output_scale + spec.output_zero_point);
     }
     // The activation's bounds on the sum K - 2 * popcount become bounds on 2 * popcount.
     conv->clamps_ = spec.activation_min > -k || spec.activation_max < k;

@@ -110,7 +110,8 @@ struct Layer {
         const int iy = y * g.stride_height - g.pad_top + ky * g.dilation_height;
         const int ix = x * g.stride_width - g.pad_left + kx * g.dilation_width;
         const bool in = iy >= 0 && iy < g.in_height && ix >= 0 && ix < g.in_width;
-        const uint32_t* weight = &filters[((static_cast<size_t>(f) * g.kernel_height + ky) * g.kernel_width + kx) * words];
+        const uint32_t* weight =
+            &filters[((static_cast<size_t>(f) * g.kernel_height + ky) * g.kernel_width + kx) * words];
         const uint32_t* pixel = input.data + iy * input.row_pitch + ix * input.pixel_stride;
         int minus = 0;
         for (int w = 0; w < words; ++w) {
@@ -131,8 +132,8 @@ struct Layer {
     const int sum = std::min(std::max(inside + outside, spec.activation_min), spec.activation_max);
     const double m = multiplier[f], b = bias[f];
     const float scale = static_cast<float>(-m / spec.output_scale);
-    const float shift = static_cast<float>((b + static_cast<double>(k) * m) / spec.output_scale +
-                                           spec.output_zero_point);
+    const float shift =
+        static_cast<float>((b + static_cast<double>(k) * m) / spec.output_scale + spec.output_zero_point);
     volatile float scaled = static_cast<float>(k - sum) * scale;
     volatile float v = scaled + shift;
     const int iy = y * g.stride_height - g.pad_top, ix = x * g.stride_width - g.pad_left;
@@ -213,8 +214,7 @@ void fill_layer(Random& random, const Case& c, Guarded<uint32_t>* input, Layer* 
     for (int x = 0; x < g.in_width; ++x) {
       for (int w = 0; w < layer->words; ++w) {
         const int left = g.in_channels - 32 * w;
-        map.data[y * map.row_pitch + x * map.pixel_stride + w] =
-            random.word() & (left >= 32 ? ~0u : (1u << left) - 1);
+        map.data[y * map.row_pitch + x * map.pixel_stride + w] = random.word() & (left >= 32 ? ~0u : (1u << left) - 1);
       }
     }
   }

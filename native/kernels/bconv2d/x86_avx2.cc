@@ -1,6 +1,6 @@
-// AVX2, which has no popcount of its own. From 32 filters on a table for each activation nibble: filters lie in the byte
-// lanes, and one shuffle by the filters' nibble looks up popcount(activation ^ filter) at once. Below that the classic
-// form: 32-bit lanes, xor, and the popcount of each byte by two shuffles.
+// AVX2, which has no popcount of its own. From 32 filters on a table for each activation nibble: filters lie in the
+// byte lanes, and one shuffle by the filters' nibble looks up popcount(activation ^ filter) at once. Below that the
+// classic form: 32-bit lanes, xor, and the popcount of each byte by two shuffles.
 #include "kernels/vector/x86_avx2.h"
 
 #include "kernels/bconv2d/kernel.h"
@@ -121,8 +121,8 @@ void count_table(const BitStrip& s, int first) {
 // The popcount of each byte.
 REPBNN_INLINE __m256i byte_popcounts(__m256i v) {
   const __m256i nibble = _mm256_set1_epi8(15);
-  const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2,
-                                         3, 2, 3, 3, 4);
+  const __m256i table =
+      _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
   return _mm256_add_epi8(_mm256_shuffle_epi8(table, _mm256_and_si256(v, nibble)),
                          _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble)));
 }

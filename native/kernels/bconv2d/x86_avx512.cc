@@ -50,9 +50,7 @@ void count_plain(const BitStrip& s, int first) {
       for (int i = 0; i < s.words; ++i) {
         const __m512i w = _mm512_load_si512(weight);
         weight += kLanes;
-        REPBNN_EACH_PIXEL {
-          accumulate(sum[p], _mm512_popcnt_epi32(_mm512_xor_si512(w, in.broadcast(p, 0))));
-        }
+        REPBNN_EACH_PIXEL { accumulate(sum[p], _mm512_popcnt_epi32(_mm512_xor_si512(w, in.broadcast(p, 0)))); }
         in.advance();
       }
     }
@@ -60,7 +58,8 @@ void count_plain(const BitStrip& s, int first) {
   REPBNN_EACH_PIXEL _mm512_store_si512(s.counts + (first + p) * kLanes, sum[p]);
 }
 
-// Into the second cache: the first holds the weights in use. Only where a layer has many: 3x3 over 256 channels and more.
+// Into the second cache: the first holds the weights in use. Only where a layer has many: 3x3 over 256 channels and
+// more.
 REPBNN_INLINE void prefetch(const uint32_t* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T1); }
 
 // Carry-save over the three kx taps: with s = t0 ^ t1 ^ t2 (one xor, from the derived map) and k their majority,

@@ -7,8 +7,6 @@
 namespace repbnn {
 namespace {
 
-#include "kernels/pointwise/machine.inl"
-
 #include "kernels/pointwise/chains.inl"
 
 }  // namespace

@@ -1,6 +1,9 @@
-// The programs of chains.inc, each compiled into one loop over pixels; included behind machine.inl, which runs the rest.
+// The programs of chains.inc, each compiled into one loop over pixels; the machine runs the rest. Included once by each
+// instruction set's file, in its anonymous namespace, after its vector trait.
+#include "kernels/pointwise/machine.inl"
 
-// Where a chain's steps find their operations, vectors and maps: `start` is called once for a tile, `begin` for each copy.
+// Where a chain's steps find their operations, vectors and maps: `start` is called once for a tile, `begin` for each
+// copy.
 struct ChainCursor {
   const PackedProgram::Op* op;
   const Bindings* maps;
@@ -144,8 +147,8 @@ struct ChainSteps<V, kFirst, kRest...> {
   REPBNN_INLINE void run(typename V::Value v) { rest.run(first.run(v)); }
 };
 
-// Every copy of one full group; false, with nothing done, when the copies are no multiples of 16 channels apart or a map
-// is not in the plain form that chains read and write.
+// Every copy of one full group; false, with nothing done, when the copies are no multiples of 16 channels apart or a
+// map is not in the plain form that chains read and write.
 template <class V, StepKind... kKinds>
 bool run_chain(const PointwiseTile& tile) {
   const PackedProgram& program = *tile.program;

@@ -122,15 +122,15 @@ __attribute__((noinline)) void run_block(const PointwiseTile& tile, const float*
         break;
       case StepKind::kAddMap:
         read_map<P>(maps.floats[op->map], y, x, channel, lanes,
-                       [&](int p, const float* from) { v[p] = V::add(v[p], V::load(from)); });
+                    [&](int p, const float* from) { v[p] = V::add(v[p], V::load(from)); });
         break;
       case StepKind::kMulMap:
         read_map<P>(maps.floats[op->map], y, x, channel, lanes,
-                       [&](int p, const float* from) { v[p] = V::mul(v[p], V::load(from)); });
+                    [&](int p, const float* from) { v[p] = V::mul(v[p], V::load(from)); });
         break;
       case StepKind::kLoad:
         read_map<P>(maps.floats[op->map], y, x, channel, lanes,
-                       [&](int p, const float* from) { v[p] = V::load(from); });
+                    [&](int p, const float* from) { v[p] = V::load(from); });
         break;
       case StepKind::kStore: {
         const FloatMap& map = maps.floats[op->map];

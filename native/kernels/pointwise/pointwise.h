@@ -16,8 +16,8 @@
 
 namespace repbnn {
 
-constexpr int kLanes = 16;             // channels a step handles at once, in every implementation
-constexpr int kMaxMaps = 8;            // of each kind, a program can name
+constexpr int kLanes = 16;   // channels a step handles at once, in every implementation
+constexpr int kMaxMaps = 8;  // of each kind, a program can name
 constexpr int kMaxSteps = 32;
 
 enum class StepKind : uint8_t {

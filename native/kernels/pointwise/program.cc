@@ -26,8 +26,8 @@ bool is_sign(StepKind kind) {
   return kind == StepKind::kSign || kind == StepKind::kSignAdd || kind == StepKind::kSignMulAdd;
 }
 
-// The steps with every store before the signs it stands behind: a sign leaves the value alone and writes other memory, so
-// the two commute, and one order is enough for chains.inc.
+// The steps with every store before the signs it stands behind: a sign leaves the value alone and writes other memory,
+// so the two commute, and one order is enough for chains.inc.
 std::vector<const Program::Step*> in_order(const Program& program) {
   std::vector<const Program::Step*> steps;
   for (const Program::Step& step : program.steps()) {

@@ -94,8 +94,8 @@ TEST_P(PointwiseTest, SignIsLessThanZeroForEverySpecialValue) {
 
 TEST(ProgramTest, ChainsAreRecognised) {
   const float v[16] = {};
-  EXPECT_GE(PackedProgram(Program(16).mul(v).add(v).add_map(0).add(v).prelu(v).add(v).store(1).sign_add(v, 0), 1).chain(),
-            0);
+  EXPECT_GE(
+      PackedProgram(Program(16).mul(v).add(v).add_map(0).add(v).prelu(v).add(v).store(1).sign_add(v, 0), 1).chain(), 0);
   // A sign in front of the store is the same program.
   EXPECT_GE(PackedProgram(Program(16).add_map(0).sign(0).store(1), 1).chain(), 0);
   EXPECT_EQ(PackedProgram(Program(16).mul(v).mul(v).mul(v), 1).chain(), -1);

@@ -31,7 +31,9 @@ void pointwise_neon(const PointwiseTile& tile);
 RunTile pointwise_tile(Isa isa);
 
 // Lane 0's address of channel `channel` in pixel `pixel`, unless modulo wraps inside the lanes: see wraps().
-REPBNN_INLINE ptrdiff_t channel_of(const FloatMap& map, int channel) { return map.modulo ? channel % map.modulo : channel; }
+REPBNN_INLINE ptrdiff_t channel_of(const FloatMap& map, int channel) {
+  return map.modulo ? channel % map.modulo : channel;
+}
 REPBNN_INLINE bool wraps(const FloatMap& map, int channel, int lanes) {
   return map.modulo != 0 && channel % map.modulo + lanes > map.modulo;
 }

@@ -26,8 +26,8 @@ void max_pool(Isa isa, const PoolGeometry& geometry, const FloatMap& in, const F
               int y0, int y1, int x0, int x1);
 
 // LceBMaxPool2d: the maximum of signs is the bitwise and of the words. Positions outside the map do not count.
-void binary_max_pool(Isa isa, const PoolGeometry& geometry, const BitMap& in, const BitMap& out, int y0, int y1,
-                     int x0, int x1);
+void binary_max_pool(Isa isa, const PoolGeometry& geometry, const BitMap& in, const BitMap& out, int y0, int y1, int x0,
+                     int x1);
 
 // LceDequantize: +1.0f for bit 0, -1.0f for bit 1, of rows [y0, y1) x columns [x0, x1).
 void unpack_signs(Isa isa, int channels, const BitMap& in, const FloatMap& out, int y0, int y1, int x0, int x1);

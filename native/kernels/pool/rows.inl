@@ -46,9 +46,7 @@ struct Window {
     upper = r.in->at(r.top, c.left);
     lower = r.bottom - r.top > 1 ? r.in->at(r.top + 1, c.left) : upper;
   }
-  REPBNN_INLINE bool two_by_two() const {
-    return row->bottom - row->top == 2 && columns.right - columns.left == 2;
-  }
+  REPBNN_INLINE bool two_by_two() const { return row->bottom - row->top == 2 && columns.right - columns.left == 2; }
 };
 
 // 16 whole channels of a 2x2 window, the form that every network has most of.

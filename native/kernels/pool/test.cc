@@ -29,9 +29,7 @@ class PoolTest : public testing::TestWithParam<Isa> {
 INSTANTIATE_TEST_SUITE_P(Isas, PoolTest, testing::ValuesIn(built()),
                          [](const auto& info) { return isa_name(info.param); });
 
-bool same_float(float a, float b) {
-  return (std::isnan(a) && std::isnan(b)) || std::memcmp(&a, &b, sizeof(a)) == 0;
-}
+bool same_float(float a, float b) { return (std::isnan(a) && std::isnan(b)) || std::memcmp(&a, &b, sizeof(a)) == 0; }
 
 FloatMap float_map(Guarded<float>* memory, int height, int width, int channels, int extra) {
   FloatMap map;

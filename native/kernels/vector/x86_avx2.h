@@ -62,9 +62,7 @@ struct Avx2 {
     const __m256i set = _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(static_cast<int>(bits)), bit), bit);
     return _mm256_blendv_ps(_mm256_set1_ps(1.0f), _mm256_set1_ps(-1.0f), _mm256_castsi256_ps(set));
   }
-  static __m256i load_counts(const int32_t* from) {
-    return _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
-  }
+  static __m256i load_counts(const int32_t* from) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(from)); }
   template <bool kClamps>
   static __m256 doubled(const int32_t* counts, int32_t lo, int32_t hi) {
     __m256i x = _mm256_slli_epi32(load_counts(counts), 1);
