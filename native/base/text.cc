@@ -18,6 +18,14 @@ std::string format(const char* pattern, ...) {
   return text;
 }
 
+std::string printable(const std::string& text) {
+  std::string safe = text;
+  for (char& c : safe) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return safe;
+}
+
 std::string json_quote(const std::string& text) {
   std::string quoted = "\"";
   for (char c : text) {

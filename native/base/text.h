@@ -10,6 +10,9 @@ std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)
 // The text as a JSON string, with its quotes.
 std::string json_quote(const std::string& text);
 
+// The text without what could steer a terminal.
+std::string printable(const std::string& text);
+
 // "a, b, c"
 template <typename List>
 std::string join(const List& names) {

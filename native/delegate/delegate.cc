@@ -42,7 +42,7 @@ bool choose_isa(const std::string& name, Isa* isa, std::string* error) {
     if (isa_built(candidate) && cpu_supports(candidate)) usable.push_back(isa_name(candidate));
   }
   if (!isa_from_name(name.c_str(), isa)) {
-    *error = format("option implementation: '%s' does not exist, this machine runs %s", name.c_str(), join(usable).c_str());
+    *error = format("option implementation: '%s' does not exist, this machine runs %s", printable(name).c_str(), join(usable).c_str());
     return false;
   }
   if (isa_built(*isa) && cpu_supports(*isa)) return true;

@@ -4,6 +4,7 @@
 #include "delegate/delegate.h"
 #include "delegate/guard.h"
 #include "delegate/options.h"
+#include "delegate/repbnn_delegate.h"
 
 #define REPBNN_EXPORT extern "C" __attribute__((visibility("default")))
 

@@ -177,12 +177,31 @@ bool type_of(const TfLiteTensor& tensor, bool packed, Type* type) {
 
 }  // namespace
 
+namespace {
+
+// Those that stand in binary networks and are left to the runtime; the others go by their number.
+std::string builtin_name(int32_t code) {
+  switch (code) {
+    case 3: return "CONV_2D";
+    case 9: return "FULLY_CONNECTED";
+    case 14: return "LOGISTIC";
+    case 25: return "SOFTMAX";
+    case 39: return "TRANSPOSE";
+    case 40: return "MEAN";
+    case 42: return "DIV";
+    case 43: return "SQUEEZE";
+    default: return format("builtin %d", code);
+  }
+}
+
+}  // namespace
+
 std::string op_name(const TfLiteRegistration& registration) {
   const Known* known = find_known(registration);
   if (registration.builtin_code == kTfLiteBuiltinCustom) {
     return registration.custom_name != nullptr ? registration.custom_name : "custom";
   }
-  if (known == nullptr) return format("builtin %d", registration.builtin_code);
+  if (known == nullptr) return builtin_name(registration.builtin_code);
   if (registration.builtin_code == kTfLiteBuiltinRelu6) return "RELU6";
   if (registration.builtin_code == kTfLiteBuiltinReluN1To1) return "RELU_N1_TO_1";
   return name_of(known->kind);

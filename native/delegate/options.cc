@@ -71,7 +71,7 @@ std::string environment_name(const char* key) {
 
 bool apply(const Key& key, const std::string& source, const char* value, Options* options, std::string* error) {
   if (key.set(value, options)) return true;
-  *error = format("option %s: '%s' is not valid, give %s", source.c_str(), value, key.valid);
+  *error = format("option %s: '%s' is not valid, give %s", source.c_str(), printable(value).c_str(), key.valid);
   return false;
 }
 
@@ -90,8 +90,8 @@ bool parse_options(const char* const* keys, const char* const* values, size_t co
     if (key == nullptr) {
       std::vector<std::string> names;
       for (const Key& known : kKeys) names.push_back(known.name);
-      *error = format("option '%s': it does not exist, the options are %s", keys[i] != nullptr ? keys[i] : "(null)",
-                      join(names).c_str());
+      *error = format("option '%s': it does not exist, the options are %s",
+                      printable(keys[i] != nullptr ? keys[i] : "(null)").c_str(), join(names).c_str());
       return false;
     }
     if (values[i] == nullptr) return *error = format("option %s: its value is null", key->name), false;

@@ -53,6 +53,32 @@ def test_kernels(name: str) -> None:
     _run(name)
 
 
+def test_a_cmake_project_finds_and_runs_it(tmp_path: Path) -> None:
+    if reason := _build():
+        pytest.skip(reason)
+    (tmp_path / "main.cc").write_text(
+        '#include "repbnn_delegate.h"\n'
+        "int main() {\n"
+        '  const char *key = "num_threads", *value = "1";\n'
+        "  TfLiteDelegate* delegate = tflite_plugin_create_delegate(&key, &value, 1, nullptr);\n"
+        "  if (delegate == nullptr) return 1;\n"
+        "  tflite_plugin_destroy_delegate(delegate);\n"
+        "  return 0;\n}\n"
+    )
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.20)\nproject(user CXX)\nfind_package(repbnn 0.1 REQUIRED)\n"
+        "add_executable(user main.cc)\ntarget_link_libraries(user PRIVATE repbnn::repbnn_delegate)\n"
+    )
+    for command in (
+        ["cmake", "--install", BUILD, "--prefix", tmp_path / "installed", "--component", "cpp"],
+        ["cmake", "-S", tmp_path, "-B", tmp_path / "build", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={tmp_path}/installed"],
+        ["cmake", "--build", tmp_path / "build"],
+        [tmp_path / "build" / "user"],
+    ):
+        result = subprocess.run(command, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_every_native_test_is_listed_here() -> None:
     if reason := _build():
         pytest.skip(reason)
@@ -64,6 +90,11 @@ def _run(name: str) -> None:
     if reason := _build():
         pytest.skip(reason)
     result = subprocess.run(
-        _commands()[name], capture_output=True, text=True, timeout=900, env={**os.environ, "GTEST_BRIEF": "1"}
+        _commands()[name],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=900,
+        env={**os.environ, "GTEST_BRIEF": "1"},
     )
     assert result.returncode == 0, (result.stdout + result.stderr)[-6000:]
