@@ -82,12 +82,12 @@ void Fuser::start(int i) {
 
 bool Fuser::start_bconv2d(int i) {
   const Op& op = graph_.ops[i];
-  if (op.kind != OpKind::kBconv2d || op.groups != 1) return false;
+  if (op.kind != OpKind::kBconv2d) return false;
   const bool zero = op.window.padding == Padding::kSameZero;
   const Tensor& out = graph_.out(op);
   if (op.window.kernel_h > 64 || out.type == Type::kInt8) return false;
   if (out.type == Type::kBits) {
-    if (zero || op.activation != Activation::kNone) return false;
+    if (zero || op.groups != 1 || op.activation != Activation::kNone) return false;
     Step step;
     step.form = StepForm::kBconv2d;
     step.op = i;
@@ -106,10 +106,15 @@ bool Fuser::start_bconv2d(int i) {
   done_[i] = true;
   Chain chain;
   chain.tensor = op.outputs[0];
-  chain.parts.resize(1);
-  chain.parts[0].conv = i;
-  chain.parts[0].lanes = width_of(out);
-  chain.parts[0].ops.push_back(i);
+  for (int group = 0; group < op.groups; ++group) {
+    Part part;
+    part.conv = i;
+    part.group = group;
+    part.lanes = width_of(out) / op.groups;
+    part.offset = group * part.lanes;
+    part.ops.push_back(i);
+    chain.parts.push_back(std::move(part));
+  }
   extend(chain);
   return true;
 }
@@ -456,6 +461,7 @@ void Fuser::emit(const Chain& chain, const Part& part) {
   step.width = graph_.tensors[chain.tensor].dims[2];
   step.form = part.conv >= 0 ? StepForm::kBconv2d : StepForm::kPointwise;
   step.op = part.conv;
+  step.group = part.group;
   step.ops = part.ops;
   step.source = part.conv >= 0 ? graph_.ops[part.conv].inputs[0] : part.source;
   step.copies = part.copies;

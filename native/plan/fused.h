@@ -78,6 +78,7 @@ class FusedPlan final : public Plan {
     uint32_t** data;
     int index;
     bool output;
+    ptrdiff_t offset;  // words
   };
   struct MovingFloats {
     FloatMap* map;
@@ -93,7 +94,7 @@ class FusedPlan final : public Plan {
   };
 
   void note_floats(int thread, int s, FloatMap* map, int tensor, int channel);
-  void note_bits(int thread, int s, BitMap* map, int tensor);
+  void note_bits(int thread, int s, BitMap* map, int tensor, ptrdiff_t offset = 0);
 
   PlanOptions options_;
   Graph graph_;  // of one image

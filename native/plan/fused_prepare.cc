@@ -38,8 +38,8 @@ Bconv2dGeometry conv_geometry(const Graph& graph, const Step& step) {
   const Tensor& in = graph.in(op, 0);
   const Window& w = op.window;
   Bconv2dGeometry g;
-  g.in_height = in.dims[1], g.in_width = in.dims[2], g.in_channels = op.channels_in;
-  g.filters = graph.in(op, 1).dims[0];
+  g.in_height = in.dims[1], g.in_width = in.dims[2], g.in_channels = op.channels_in / op.groups;
+  g.filters = graph.in(op, 1).dims[0] / op.groups;
   g.kernel_height = w.kernel_h, g.kernel_width = w.kernel_w;
   g.stride_height = w.stride_h, g.stride_width = w.stride_w;
   g.dilation_height = w.dilation_h, g.dilation_width = w.dilation_w;
@@ -105,12 +105,13 @@ bool FusedPlan::prepare_conv(int s) {
   const Op& op = graph_.ops[step.op];
   Bconv2dSpec spec;
   spec.geometry = conv_geometry(graph_, step);
-  spec.filters = static_cast<const uint32_t*>(graph_.in(op, 1).constant);
+  const int first = step.group * spec.geometry.filters;  // of this group's filters
+  spec.filters = static_cast<const uint32_t*>(graph_.in(op, 1).constant) + graph_.in(op, 1).elements() / op.groups * step.group;
   if (step.result >= 0) {
     spec.thresholds = static_cast<const int32_t*>(graph_.in(op, 4).constant);
   } else {
-    spec.multiplier = graph_.in(op, 2).floats();
-    spec.bias = graph_.in(op, 3).floats();
+    spec.multiplier = graph_.in(op, 2).floats() + first;
+    spec.bias = graph_.in(op, 3).floats() + first;
     spec.pad_zero = op.window.padding == Padding::kSameZero;
     spec.epilogue = &step.program;
     spec.copies = step.copies;
@@ -194,10 +195,10 @@ void FusedPlan::note_floats(int thread, int s, FloatMap* map, int tensor, int ch
   }
 }
 
-void FusedPlan::note_bits(int thread, int s, BitMap* map, int tensor) {
+void FusedPlan::note_bits(int thread, int s, BitMap* map, int tensor, ptrdiff_t offset) {
   const MapLayout& layout = layout_.maps[tensor];
   if (layout.place == Place::kInput || layout.place == Place::kOutput) {
-    external_bits_.push_back({&map->data, layout.index, layout.place == Place::kOutput});
+    external_bits_.push_back({&map->data, layout.index, layout.place == Place::kOutput, offset});
   } else if (layout.place == Place::kScratch) {
     const int g = segments_.segment_of_step[s];
     const Segment& segment = segments_.segments[g];
@@ -223,7 +224,9 @@ void FusedPlan::bind_step(int thread, int s) {
   if (step.form == StepForm::kReference) return;
   if (graph_.tensors[step.source].type == Type::kBits) {
     bound.source_bits = bit_map(thread, use_of(step.source));
-    note_bits(thread, s, &bound.source_bits, step.source);
+    const ptrdiff_t words = step.form == StepForm::kBconv2d ? graph_.in(graph_.ops[step.op], 1).dims[3] : 0;
+    if (bound.source_bits.data != nullptr) bound.source_bits.data += step.group * words;
+    note_bits(thread, s, &bound.source_bits, step.source, step.group * words);
   } else {
     note_floats(thread, s, &bound.source, step.source, 0);
   }

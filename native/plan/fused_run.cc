@@ -62,7 +62,7 @@ void FusedPlan::patch_external(const void* const* inputs, void* const* outputs) 
   }
   for (ExternalBits& map : external_bits_) {
     const void* memory = map.output ? outputs[map.index] : inputs[map.index];
-    *map.data = static_cast<uint32_t*>(const_cast<void*>(memory));
+    *map.data = static_cast<uint32_t*>(const_cast<void*>(memory)) + map.offset;
   }
   for (size_t t = 0; t < graph_.tensors.size(); ++t) {
     const MapLayout& map = layout_.maps[t];

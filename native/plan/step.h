@@ -48,6 +48,7 @@ struct Step {
   std::vector<int> ops;  // every operator whose work this step does
   int source = -1;       // tensor that the form reads; a reference step reads its operator's own
   int result = -1;       // tensor that a pool or kUnpack writes, or kBconv2d by thresholds
+  int group = 0;   // of a grouped convolution: each group is a step
   int height = 0, width = 0;  // of what it computes; 0 for a reference step
   int copies = 1;
   Program program{0};

@@ -116,6 +116,21 @@ TEST(Fusion, AMapWrittenInPartsBySeveralSegmentsIsWhole) {
   compare(b.graph, 1, best_isa(), 1, "dense block");
 }
 
+TEST(Fusion, EachGroupIsAConvolutionOfItsOwn) {
+  GraphBuilder b(13);
+  const int input = b.input({1, 9, 9, 128});
+  GraphBuilder::Conv conv;
+  conv.groups = 2;
+  conv.filters = 48;
+  b.output(b.prelu(b.add_constant(b.bconv2d(b.quantize(input), 128, conv))));
+  connect(b.graph);
+  const Steps steps = make_steps(b.graph);
+  ASSERT_EQ(steps.steps.size(), 3u);
+  EXPECT_EQ(steps.steps[1].group, 0);
+  EXPECT_EQ(steps.steps[2].group, 1);
+  compare(b.graph, 1, best_isa(), 2, "groups");
+}
+
 // Rep block: two branches of one packed map, each repeated, scaled, added to the map before, and put side by side.
 struct RepBlock {
   GraphBuilder b{7};
