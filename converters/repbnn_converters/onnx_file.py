@@ -23,10 +23,10 @@ class FrontEnd:
             UnsupportedError: a node without an exact form, a training export; names the node.
             UsageError: ``--beta`` or ``--weights``, which an ONNX file has already, or another input shape.
         """
-        from repbnn_edge.conversion.models import beta_of, preprocessing_of
         from repbnn_converters.onnx.importing import import_network
         from repbnn_converters.onnx.keras_lowering import to_keras
         from repbnn_converters.onnx.reference import OnnxReference
+        from repbnn_edge.conversion.models import beta_of, preprocessing_of
         from repbnn_edge.files import sha256_of
 
         path = Path(source)
