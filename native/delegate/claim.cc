@@ -35,7 +35,8 @@ std::vector<bool> reach(const Graph& graph, bool forwards) {
     const Op& op = graph.ops[i];
     bool found = is_binary(op.kind);
     if (forwards) {
-      for (int t : op.inputs) found = found || (t >= 0 && graph.tensors[t].producer >= 0 && reached[graph.tensors[t].producer]);
+      for (int t : op.inputs)
+        found = found || (t >= 0 && graph.tensors[t].producer >= 0 && reached[graph.tensors[t].producer]);
     } else {
       for (int t : op.outputs) {
         for (int consumer : graph.tensors[t].consumers) found = found || reached[consumer];
@@ -46,8 +47,8 @@ std::vector<bool> reach(const Graph& graph, bool forwards) {
   return reached;
 }
 
-// What stands between two binary operators, or beside the last of them on the way to where both paths meet again; at the
-// ends, what follows its neighbour.
+// What stands between two binary operators, or beside the last of them on the way to where both paths meet again; at
+// the ends, what follows its neighbour.
 std::vector<bool> take(const Graph& graph) {
   const std::vector<bool> before = reach(graph, true), behind = reach(graph, false);
   std::vector<bool> taken(graph.ops.size(), false);
@@ -84,7 +85,8 @@ bool choose_nodes(TfLiteContext* context, std::vector<NodeClaim>* claims, std::s
     claim.node = node_index;
     claim.op = op_name(*registration);
     claim.lce = is_lce(*registration);
-    claim.reason = node->delegate != nullptr ? "another delegate has it" : importer.add(node_index, *node, *registration);
+    claim.reason =
+        node->delegate != nullptr ? "another delegate has it" : importer.add(node_index, *node, *registration);
     if (claim.reason.empty()) claim_of_op.push_back(static_cast<int>(claims->size()));
     claims->push_back(std::move(claim));
   }
@@ -106,9 +108,10 @@ std::string explain_json(const std::vector<NodeClaim>& claims, int partitions, c
                     claim.node, json_quote(claim.op).c_str(), claim.claimed ? "true" : "false",
                     claim.claimed ? "null" : json_quote(claim.reason).c_str());
   }
-  return format("{\"schema\": \"repbnn.explain/1\", \"version\": \"%s\", \"implementation\": %s, \"num_threads\": %d, "
-                "\"partitions\": %d, \"nodes\": [",
-                kVersion, json_quote(implementation).c_str(), threads, partitions) +
+  return format(
+             "{\"schema\": \"repbnn.explain/1\", \"version\": \"%s\", \"implementation\": %s, \"num_threads\": %d, "
+             "\"partitions\": %d, \"nodes\": [",
+             kVersion, json_quote(implementation).c_str(), threads, partitions) +
          nodes + "\n]}\n";
 }
 

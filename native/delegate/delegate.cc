@@ -42,7 +42,8 @@ bool choose_isa(const std::string& name, Isa* isa, std::string* error) {
     if (isa_built(candidate) && cpu_supports(candidate)) usable.push_back(isa_name(candidate));
   }
   if (!isa_from_name(name.c_str(), isa)) {
-    *error = format("option implementation: '%s' does not exist, this machine runs %s", printable(name).c_str(), join(usable).c_str());
+    *error = format("option implementation: '%s' does not exist, this machine runs %s", printable(name).c_str(),
+                    join(usable).c_str());
     return false;
   }
   if (isa_built(*isa) && cpu_supports(*isa)) return true;
@@ -66,7 +67,9 @@ std::string check_context(const TfLiteContext* context) {
 
 }  // namespace
 
-void report(TfLiteContext* context, const std::string& text) { context->ReportError(context, "repbnn: %s", text.c_str()); }
+void report(TfLiteContext* context, const std::string& text) {
+  context->ReportError(context, "repbnn: %s", text.c_str());
+}
 
 Delegate::Delegate(const Options& options, Isa isa) : options_(options), isa_(isa) {
   handle_.Prepare = prepare;
@@ -114,8 +117,9 @@ void Delegate::report_profile(const std::string& steps) {
   const Lock lock(&mutex_);
   profiles_.push_back(steps);
   std::string error;
-  const std::string text = format("{\"schema\": \"repbnn.profile/1\", \"version\": \"%s\", \"partitions\": [", kVersion) +
-                           join(profiles_) + "]}\n";
+  const std::string text =
+      format("{\"schema\": \"repbnn.profile/1\", \"version\": \"%s\", \"partitions\": [", kVersion) + join(profiles_) +
+      "]}\n";
   if (!write_file(options_.profiling, text, &error)) log_line(LogLevel::kError, options_.log_level, error);
 }
 
@@ -140,7 +144,8 @@ TfLiteStatus Delegate::claim_nodes(TfLiteContext* context) {
   for (const NodeClaim& claim : claims) {
     if (claim.claimed) nodes.push_back(claim.node);
     if (claim.claimed || !claim.lce) continue;
-    const std::string text = format("%s (node %d) is not taken: %s", claim.op.c_str(), claim.node, claim.reason.c_str());
+    const std::string text =
+        format("%s (node %d) is not taken: %s", claim.op.c_str(), claim.node, claim.reason.c_str());
     if (options_.require_all) return report(context, text), kTfLiteError;
     log_line(LogLevel::kWarning, options_.log_level, text);
   }

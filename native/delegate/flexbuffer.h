@@ -25,11 +25,11 @@ class FlexMap {
 
   const uint8_t* data_ = nullptr;
   size_t size_ = 0;
-  size_t count_ = 0;       // entries
-  size_t values_ = 0;      // where the values start
-  unsigned width_ = 0;     // bytes of one value
-  size_t keys_ = 0;        // where the offsets of the keys start
-  unsigned key_width_ = 0; // bytes of one such offset
+  size_t count_ = 0;        // entries
+  size_t values_ = 0;       // where the values start
+  unsigned width_ = 0;      // bytes of one value
+  size_t keys_ = 0;         // where the offsets of the keys start
+  unsigned key_width_ = 0;  // bytes of one such offset
 };
 
 }  // namespace repbnn

@@ -126,7 +126,8 @@ std::string read_builtin(const TfLiteNode& node, int32_t builtin, int version, O
     case OpKind::kDepthwiseConv2d: {
       const auto* p = static_cast<const TfLiteDepthwiseConvParams*>(data);
       op->window.stride_h = p->stride_height, op->window.stride_w = p->stride_width;
-      if (version >= 2) op->window.dilation_h = p->dilation_height_factor, op->window.dilation_w = p->dilation_width_factor;
+      if (version >= 2)
+        op->window.dilation_h = p->dilation_height_factor, op->window.dilation_w = p->dilation_width_factor;
       why = read_padding(p->padding, &op->window);
       activation = p->activation;
       break;
@@ -140,7 +141,8 @@ std::string read_builtin(const TfLiteNode& node, int32_t builtin, int version, O
     }
     default: break;
   }
-  if (why.empty() && !activation_of(activation, &op->activation)) why = format("its fused activation is %d", activation);
+  if (why.empty() && !activation_of(activation, &op->activation))
+    why = format("its fused activation is %d", activation);
   return why;
 }
 
@@ -213,7 +215,8 @@ bool is_lce(const TfLiteRegistration& registration) {
 }
 
 std::string Importer::tensor(int runtime_tensor, bool packed, int* index) {
-  if (runtime_tensor < 0 || static_cast<size_t>(runtime_tensor) >= context_->tensors_size) return "a tensor does not exist";
+  if (runtime_tensor < 0 || static_cast<size_t>(runtime_tensor) >= context_->tensors_size)
+    return "a tensor does not exist";
   if (index_.size() < context_->tensors_size) index_.resize(context_->tensors_size, -1);
   *index = index_[runtime_tensor];
   if (*index >= 0) return "";
@@ -226,7 +229,8 @@ std::string Importer::tensor(int runtime_tensor, bool packed, int* index) {
   tensor.dims.assign(source.dims->data, source.dims->data + source.dims->size);
   tensor.scale = source.params.scale;
   tensor.zero_point = source.params.zero_point;
-  if (tensor.type == Type::kInt8 && (tensor.zero_point < -128 || tensor.zero_point > 127)) return "its zero point is no int8";
+  if (tensor.type == Type::kInt8 && (tensor.zero_point < -128 || tensor.zero_point > 127))
+    return "its zero point is no int8";
   if (source.name != nullptr) tensor.name = source.name;
   if (source.allocation_type == kTfLiteMmapRo || source.allocation_type == kTfLitePersistentRo) {
     int64_t elements = 1;

@@ -139,7 +139,8 @@ bool same_shape(const TfLiteIntArray* dims, const std::vector<int32_t>& shape) {
 TfLiteStatus Kernel::invoke(TfLiteContext* context) {
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const TfLiteTensor& tensor = context->tensors[inputs_[i]];
-    if (!same_shape(tensor.dims, planned_[i])) return report(context, "an input changed its shape since it was prepared"), kTfLiteError;
+    if (!same_shape(tensor.dims, planned_[i]))
+      return report(context, "an input changed its shape since it was prepared"), kTfLiteError;
     if (tensor.data == nullptr || tensor.bytes < static_cast<size_t>(graph_.tensors[graph_.inputs[i]].bytes())) {
       return report(context, "an input has too little data"), kTfLiteError;
     }

@@ -10,8 +10,8 @@ extern "C" {
 
 struct TfLiteDelegate;
 
-/* A delegate for TfLiteInterpreterOptionsAddDelegate, or null with one sentence through report_error (which may be null)
-   and on stderr. Keys and values as docs/delegate.md lists them. */
+/* A delegate for TfLiteInterpreterOptionsAddDelegate, or null with one sentence through report_error (which may be
+   null) and on stderr. Keys and values as docs/delegate.md lists them. */
 struct TfLiteDelegate* tflite_plugin_create_delegate(const char* const* option_keys, const char* const* option_values,
                                                      size_t num_options, void (*report_error)(const char* message));
 

@@ -7,7 +7,8 @@ namespace repbnn {
 namespace {
 
 bool is_write(StepKind kind) {
-  return kind == StepKind::kStore || kind == StepKind::kSign || kind == StepKind::kSignAdd || kind == StepKind::kSignMulAdd;
+  return kind == StepKind::kStore || kind == StepKind::kSign || kind == StepKind::kSignAdd ||
+         kind == StepKind::kSignMulAdd;
 }
 
 ChainStep vector_step(StepKind kind, std::vector<float> vector) {
@@ -47,7 +48,8 @@ void add_activation(Activation activation, bool alone, std::vector<ChainStep>* s
   ChainStep step;
   step.kind = StepKind::kClamp;
   step.lo = activation == Activation::kReluN1To1 ? -1.0f : 0.0f;
-  step.hi = activation == Activation::kRelu    ? (alone ? std::numeric_limits<float>::infinity() : std::numeric_limits<float>::max())
+  step.hi = activation == Activation::kRelu
+                ? (alone ? std::numeric_limits<float>::infinity() : std::numeric_limits<float>::max())
             : activation == Activation::kRelu6 ? 6.0f
                                                : 1.0f;
   steps->push_back(step);
@@ -87,7 +89,8 @@ bool Part::writes() const {
 bool Part::has_room() const {
   int floats = 0, bits = 0;
   for (const ChainStep& step : steps) {
-    const bool sign = step.kind == StepKind::kSign || step.kind == StepKind::kSignAdd || step.kind == StepKind::kSignMulAdd;
+    const bool sign =
+        step.kind == StepKind::kSign || step.kind == StepKind::kSignAdd || step.kind == StepKind::kSignMulAdd;
     bits += sign;
     floats += step.map.tensor >= 0 && !sign;
   }

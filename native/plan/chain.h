@@ -18,7 +18,7 @@ struct ChainStep {
 
 // A slice of a chain's channels, computed by one step.
 struct Part {
-  int conv = -1;    // operator that it starts from, and which of its groups, or
+  int conv = -1;  // operator that it starts from, and which of its groups, or
   int group = 0;
   int source = -1;  // the map that it starts from
   int lanes = 0;

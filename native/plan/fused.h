@@ -109,10 +109,10 @@ class FusedPlan final : public Plan {
   std::vector<std::vector<Moving>> moving_;       // [thread][segment]
   std::vector<ExternalMap> external_floats_;
   std::vector<ExternalBits> external_bits_;
-  Buffers reference_;                             // dense memory for reference steps
+  Buffers reference_;  // dense memory for reference steps
   std::vector<const void*> inputs_;
   std::vector<void*> outputs_;
-  std::vector<double> seconds_;                       // by segment
+  std::vector<double> seconds_;                    // by segment
   std::vector<std::vector<double>> step_seconds_;  // [thread][step]: their sum is processor time
   long runs_ = 0;
 };

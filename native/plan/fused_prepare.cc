@@ -87,9 +87,7 @@ bool FusedPlan::prepare_step(int s) {
   PreparedStep& prepared = prepared_[s];
   switch (step.form) {
     case StepForm::kBconv2d: return prepare_conv(s);
-    case StepForm::kPointwise:
-      prepared.program = PackedProgram(step.program, 1);
-      return prepared.program.valid();
+    case StepForm::kPointwise: prepared.program = PackedProgram(step.program, 1); return prepared.program.valid();
     case StepForm::kAveragePool:
     case StepForm::kMaxPool:
     case StepForm::kBMaxPool:
@@ -106,7 +104,8 @@ bool FusedPlan::prepare_conv(int s) {
   Bconv2dSpec spec;
   spec.geometry = conv_geometry(graph_, step);
   const int first = step.group * spec.geometry.filters;  // of this group's filters
-  spec.filters = static_cast<const uint32_t*>(graph_.in(op, 1).constant) + graph_.in(op, 1).elements() / op.groups * step.group;
+  spec.filters =
+      static_cast<const uint32_t*>(graph_.in(op, 1).constant) + graph_.in(op, 1).elements() / op.groups * step.group;
   if (step.result >= 0) {
     spec.thresholds = static_cast<const int32_t*>(graph_.in(op, 4).constant);
   } else {
@@ -153,7 +152,8 @@ FloatMap FusedPlan::float_map(int thread, int tensor, int channel, int s) {
   map.modulo = view.modulo;
   uint8_t* memory = memory_of(thread, base);
   // Under a modulo the channel is a multiple of it (make_steps sees to that), so the same values come again.
-  const ptrdiff_t offset = view.y0 * layout.row_pitch + view.x0 * layout.pixel_stride + view.channel + (view.modulo ? 0 : channel);
+  const ptrdiff_t offset =
+      view.y0 * layout.row_pitch + view.x0 * layout.pixel_stride + view.channel + (view.modulo ? 0 : channel);
   if (memory != nullptr) map.data = reinterpret_cast<float*>(memory) + offset;
   return map;
 }
@@ -177,7 +177,8 @@ void FusedPlan::note_floats(int thread, int s, FloatMap* map, int tensor, int ch
   const int base = view.base < 0 ? tensor : view.base;
   const MapLayout& layout = layout_.maps[base];
   if (layout.place == Place::kInput || layout.place == Place::kOutput) {
-    const ptrdiff_t offset = view.y0 * layout.row_pitch + view.x0 * layout.pixel_stride + view.channel + (view.modulo ? 0 : channel);
+    const ptrdiff_t offset =
+        view.y0 * layout.row_pitch + view.x0 * layout.pixel_stride + view.channel + (view.modulo ? 0 : channel);
     external_floats_.push_back({&map->data, layout.index, layout.place == Place::kOutput, offset});
   } else if (layout.place == Place::kScratch) {
     const int g = segments_.segment_of_step[s];
@@ -186,9 +187,9 @@ void FusedPlan::note_floats(int thread, int s, FloatMap* map, int tensor, int ch
     // The scale of the map is that of whoever writes it.
     for (size_t i = 0; i < segment.steps.size(); ++i) {
       const Step& writer = steps_.steps[segment.steps[i]];
-      const bool writes = writer.result == base || std::any_of(writer.floats.begin(), writer.floats.end(), [&](const MapUse& use) {
-                            return use.written && use.tensor == base;
-                          });
+      const bool writes =
+          writer.result == base || std::any_of(writer.floats.begin(), writer.floats.end(),
+                                               [&](const MapUse& use) { return use.written && use.tensor == base; });
       if (writes) scale = segment.scales[i];
     }
     moving_[thread][g].floats.push_back({map, scale});
@@ -205,7 +206,9 @@ void FusedPlan::note_bits(int thread, int s, BitMap* map, int tensor, ptrdiff_t 
     Scale scale;
     for (size_t i = 0; i < segment.steps.size(); ++i) {
       const Step& writer = steps_.steps[segment.steps[i]];
-      const bool writes = writer.result == tensor || std::any_of(writer.bits.begin(), writer.bits.end(), [&](const MapUse& use) { return use.tensor == tensor; });
+      const bool writes =
+          writer.result == tensor ||
+          std::any_of(writer.bits.begin(), writer.bits.end(), [&](const MapUse& use) { return use.tensor == tensor; });
       if (writes) scale = segment.scales[i];
     }
     moving_[thread][g].bits.push_back({map, scale});

@@ -18,7 +18,8 @@ double seconds_now() {
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 // Copies a 4-D map between a dense array and one of any strides; `to_dense` says which way.
-void copy_map(const Tensor& tensor, uint8_t* dense, uint8_t* map, ptrdiff_t row_pitch, ptrdiff_t pixel_stride, bool to_dense) {
+void copy_map(const Tensor& tensor, uint8_t* dense, uint8_t* map, ptrdiff_t row_pitch, ptrdiff_t pixel_stride,
+              bool to_dense) {
   const size_t element = static_cast<size_t>(size_of(tensor.type));
   const size_t length = tensor.dims[3] * element;
   for (int y = 0; y < tensor.dims[1]; ++y) {
@@ -138,13 +139,16 @@ void FusedPlan::run_kernel(int s, const BoundStep& bound, const Area& area, int 
     case StepForm::kPointwise:
       return run_pointwise(options_.isa, prepared.program, bound.source, bound.maps, y0, y1, x0, x1);
     case StepForm::kAveragePool:
-      return average_pool(options_.isa, prepared.pool, bound.source, bound.result, prepared.lo, prepared.hi, y0, y1, x0, x1);
+      return average_pool(options_.isa, prepared.pool, bound.source, bound.result, prepared.lo, prepared.hi, y0, y1, x0,
+                          x1);
     case StepForm::kMaxPool:
-      return max_pool(options_.isa, prepared.pool, bound.source, bound.result, prepared.lo, prepared.hi, y0, y1, x0, x1);
+      return max_pool(options_.isa, prepared.pool, bound.source, bound.result, prepared.lo, prepared.hi, y0, y1, x0,
+                      x1);
     case StepForm::kBMaxPool:
       return binary_max_pool(options_.isa, prepared.pool, bound.source_bits, bound.result_bits, y0, y1, x0, x1);
     case StepForm::kUnpack:
-      return unpack_signs(options_.isa, graph_.out(graph_.ops[step.op]).channels(), bound.source_bits, bound.result, y0, y1, x0, x1);
+      return unpack_signs(options_.isa, graph_.out(graph_.ops[step.op]).channels(), bound.source_bits, bound.result, y0,
+                          y1, x0, x1);
     case StepForm::kReference: break;
   }
 }
@@ -153,7 +157,8 @@ void FusedPlan::run_kernel(int s, const BoundStep& bound, const Area& area, int 
 bool FusedPlan::splits_by_filters(const Step& step, int filters) {
   if (step.bits.empty()) return true;
   if (step.copies > 1 && filters % kWordBits != 0) return false;
-  return std::all_of(step.bits.begin(), step.bits.end(), [](const MapUse& use) { return use.channel % kWordBits == 0; });
+  return std::all_of(step.bits.begin(), step.bits.end(),
+                     [](const MapUse& use) { return use.channel % kWordBits == 0; });
 }
 
 // A map of one tile cannot be shared out by pixels: by filters, or by rows, step after step, in thread 0's scratch.
@@ -201,7 +206,8 @@ void FusedPlan::run_reference_step(int s) {
     for (int y = 0; y < tensor.dims[1]; ++y) {
       for (int x = 0; x < tensor.dims[2]; ++x) {
         for (int c = 0; c < tensor.dims[3]; c += view.modulo, dense += view.modulo * sizeof(float)) {
-          std::memcpy(dense, memory + (y * map.row_pitch + x * map.pixel_stride) * sizeof(float), view.modulo * sizeof(float));
+          std::memcpy(dense, memory + (y * map.row_pitch + x * map.pixel_stride) * sizeof(float),
+                      view.modulo * sizeof(float));
         }
       }
     }
@@ -214,7 +220,8 @@ void FusedPlan::run_reference_step(int s) {
 }
 
 std::string FusedPlan::describe() const {
-  static const char* const forms[] = {"bconv2d", "pointwise", "average_pool", "max_pool", "binary_max_pool", "unpack", "reference"};
+  static const char* const forms[] = {"bconv2d",         "pointwise", "average_pool", "max_pool",
+                                      "binary_max_pool", "unpack",    "reference"};
   std::string all;
   for (size_t g = 0; g < segments_.segments.size(); ++g) {
     const Segment& segment = segments_.segments[g];
@@ -226,14 +233,17 @@ std::string FusedPlan::describe() const {
       const Bconv2d* conv = prepared_[s].conv.get();
       steps += format("%s{\"form\": \"%s\", \"kernel\": %s, \"nodes\": [%s]", steps.empty() ? "" : ", ",
                       forms[static_cast<int>(step.form)],
-                      conv != nullptr ? json_quote(bconv2d_kernel_name(conv->kernel())).c_str() : "null", join(nodes).c_str());
+                      conv != nullptr ? json_quote(bconv2d_kernel_name(conv->kernel())).c_str() : "null",
+                      join(nodes).c_str());
       double seconds = 0.0;
       for (const std::vector<double>& thread : step_seconds_) seconds += thread[s];
       if (seconds > 0.0) steps += format(", \"cpu_ms\": %.6f", 1e3 * seconds / static_cast<double>(runs_));
       steps += "}";
     }
-    all += format("%s\n {\"tile\": [%d, %d], \"map\": [%d, %d]", g ? "," : "", segment.tile_h, segment.tile_w, segment.height, segment.width);
-    if (options_.profile && runs_ > 0) all += format(", \"mean_ms\": %.6f", 1e3 * seconds_[g] / static_cast<double>(runs_));
+    all += format("%s\n {\"tile\": [%d, %d], \"map\": [%d, %d]", g ? "," : "", segment.tile_h, segment.tile_w,
+                  segment.height, segment.width);
+    if (options_.profile && runs_ > 0)
+      all += format(", \"mean_ms\": %.6f", 1e3 * seconds_[g] / static_cast<double>(runs_));
     all += ", \"steps\": [" + steps + "]}";
   }
   return "[" + all + "]";

@@ -126,11 +126,13 @@ class Layouter {
   // shape, and every value of it is read no later than the step that overwrites it, at the same pixel.
   void share_in_place() {
     for (size_t t = 0; t < graph_.tensors.size(); ++t) {
-      if (result_.maps[t].place != Place::kArena || graph_.tensors[t].type != Type::kFloat32 || writer_[t] < 0) continue;
+      if (result_.maps[t].place != Place::kArena || graph_.tensors[t].type != Type::kFloat32 || writer_[t] < 0)
+        continue;
       const int segment = segments_.segment_of_step[writer_[t]];
       for (int s : segments_.segments[segment].steps) {
         for (const MapUse& use : steps_.steps[s].floats) {
-          if (!use.written && owner_[t] == static_cast<int>(t) && may_replace(static_cast<int>(t), use.tensor, segment)) {
+          if (!use.written && owner_[t] == static_cast<int>(t) &&
+              may_replace(static_cast<int>(t), use.tensor, segment)) {
             owner_[t] = owner_[use.tensor];
           }
         }
@@ -140,7 +142,8 @@ class Layouter {
 
   bool may_replace(int t, int old, int segment) const {
     if (old == t || result_.maps[old].place != Place::kArena || steps_.views[old].base >= 0) return false;
-    if (graph_.tensors[old].dims != graph_.tensors[t].dims || result_.maps[old].row_pitch != result_.maps[t].row_pitch ||
+    if (graph_.tensors[old].dims != graph_.tensors[t].dims ||
+        result_.maps[old].row_pitch != result_.maps[t].row_pitch ||
         result_.maps[old].pixel_stride != result_.maps[t].pixel_stride) {
       return false;
     }
@@ -151,7 +154,8 @@ class Layouter {
     // Written by one step, so that no other writes over what a later one of the same tile still adds.
     for (int s : segments_.segments[segment].steps) {
       const Step& step = steps_.steps[s];
-      const bool writes = std::any_of(step.floats.begin(), step.floats.end(), [&](const MapUse& use) { return use.written && use.tensor == t; });
+      const bool writes = std::any_of(step.floats.begin(), step.floats.end(),
+                                      [&](const MapUse& use) { return use.written && use.tensor == t; });
       if ((writes && s != writer_[t]) || step.result == t) return false;
       const bool reads_at_will = step.source == old && step.form != StepForm::kPointwise;
       if (reads_at_will) return false;

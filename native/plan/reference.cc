@@ -53,7 +53,8 @@ void broadcast(const Graph& graph, const Op& op, Buffers& buffers, F f) {
 void activate(const Graph& graph, const Op& op, const float* in, Buffers& buffers) {
   const float lo = op.activation == Activation::kReluN1To1 ? -1.0f : 0.0f;
   // Alone, RELU has no upper bound; fused, the builtin kernels clamp to the largest float.
-  const float top = op.kind == OpKind::kRelu ? std::numeric_limits<float>::infinity() : std::numeric_limits<float>::max();
+  const float top =
+      op.kind == OpKind::kRelu ? std::numeric_limits<float>::infinity() : std::numeric_limits<float>::max();
   const float hi = op.activation == Activation::kRelu ? top : op.activation == Activation::kRelu6 ? 6.0f : 1.0f;
   float* out = buffers.floats(op.outputs[0]);
   const int64_t count = graph.out(op).elements();

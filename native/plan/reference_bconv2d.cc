@@ -57,7 +57,8 @@ struct Bconv2d {
         const int64_t iy = int64_t{y} * w.stride_h - w.pad_top + int64_t{ky} * w.dilation_h;
         const int64_t ix = int64_t{x} * w.stride_w - w.pad_left + int64_t{kx} * w.dilation_w;
         const bool inside = iy >= 0 && iy < in_h && ix >= 0 && ix < in_w;
-        const int32_t* pixel = inside ? input + ((int64_t{image} * in_h + iy) * in_w + ix) * words + first_word : nullptr;
+        const int32_t* pixel =
+            inside ? input + ((int64_t{image} * in_h + iy) * in_w + ix) * words + first_word : nullptr;
         int32_t differing = 0;
         for (int32_t i = 0; i < depth; ++i) {
           differing += __builtin_popcount(static_cast<uint32_t>(weights[i] ^ (inside ? pixel[i] : 0)));

@@ -74,7 +74,8 @@ void binary_max_pool(const Graph& graph, const Op& op, Buffers& buffers) {
         const int64_t y0 = int64_t{y} * w.stride_h - w.pad_top, x0 = int64_t{x} * w.stride_w - w.pad_left;
         for (int64_t iy = std::max<int64_t>(y0, 0); iy < std::min<int64_t>(y0 + w.kernel_h, in.dims[1]); ++iy) {
           for (int64_t ix = std::max<int64_t>(x0, 0); ix < std::min<int64_t>(x0 + w.kernel_w, in.dims[2]); ++ix) {
-            const int32_t* pixel = buffers.words(op.inputs[0]) + ((n * int64_t{in.dims[1]} + iy) * in.dims[2] + ix) * words;
+            const int32_t* pixel =
+                buffers.words(op.inputs[0]) + ((n * int64_t{in.dims[1]} + iy) * in.dims[2] + ix) * words;
             for (int32_t i = 0; i < words; ++i) result[i] &= pixel[i];
           }
         }

@@ -9,9 +9,9 @@ namespace {
 void activate(Activation activation, float* values, int64_t count) {
   if (activation == Activation::kNone) return;
   const float lo = activation == Activation::kReluN1To1 ? -1.0f : 0.0f;
-  const float hi = activation == Activation::kRelu       ? std::numeric_limits<float>::max()
-                   : activation == Activation::kRelu6    ? 6.0f
-                                                         : 1.0f;
+  const float hi = activation == Activation::kRelu    ? std::numeric_limits<float>::max()
+                   : activation == Activation::kRelu6 ? 6.0f
+                                                      : 1.0f;
   for (int64_t i = 0; i < count; ++i) values[i] = std::min(std::max(values[i], lo), hi);
 }
 
@@ -21,7 +21,8 @@ void for_each_window(const Tensor& out, const Window& w, Visit visit) {
   int64_t pixel = 0;
   for (int32_t n = 0; n < out.dims[0]; ++n) {
     for (int32_t y = 0; y < out.dims[1]; ++y) {
-      for (int32_t x = 0; x < out.dims[2]; ++x, ++pixel) visit(pixel, n, y * w.stride_h - w.pad_top, x * w.stride_w - w.pad_left);
+      for (int32_t x = 0; x < out.dims[2]; ++x, ++pixel)
+        visit(pixel, n, y * w.stride_h - w.pad_top, x * w.stride_w - w.pad_left);
     }
   }
 }
@@ -35,7 +36,8 @@ void pool(const Graph& graph, const Op& op, Buffers& buffers, bool average) {
   for_each_window(out, op.window, [&](int64_t pixel, int32_t n, int32_t top, int32_t left) {
     float* sum = result + pixel * channels;
     std::fill_n(sum, channels, average ? 0.0f : std::numeric_limits<float>::lowest());
-    const int32_t y1 = std::min(top + op.window.kernel_h, in.dims[1]), x1 = std::min(left + op.window.kernel_w, in.dims[2]);
+    const int32_t y1 = std::min(top + op.window.kernel_h, in.dims[1]),
+                  x1 = std::min(left + op.window.kernel_w, in.dims[2]);
     int32_t count = 0;
     for (int32_t y = std::max(top, 0); y < y1; ++y) {
       for (int32_t x = std::max(left, 0); x < x1; ++x, ++count) {

@@ -5,7 +5,7 @@
 namespace repbnn {
 namespace {
 
-constexpr int kTileRows = 1;  // as good as 2 on one thread, and twice the pieces for more of them
+constexpr int kTileRows = 1;      // as good as 2 on one thread, and twice the pieces for more of them
 constexpr int kTileColumns = 56;  // four register tiles: measured, 14 costs 6% more in calls, 112 gains nothing
 
 // Every tensor that a step reads, without constants; through views, the maps below.
@@ -145,18 +145,21 @@ class Segmenter {
     const auto round_up = [](int value, int unit) { return (value + unit - 1) / unit * unit; };
     segment->tile_w = segment->width <= kTileColumns ? segment->width : round_up(kTileColumns, unit_x);
     // Small maps have little to reuse between rows and much weight to stream: more rows share one pass over it.
-    segment->tile_h = std::min(segment->height, segment->width <= 8 ? round_up(8, unit_y) : round_up(kTileRows, unit_y));
+    segment->tile_h =
+        std::min(segment->height, segment->width <= 8 ? round_up(8, unit_y) : round_up(kTileRows, unit_y));
   }
 
   // A tensor that is written and read within one segment, pixel on pixel, needs no map.
   void find_scratch() {
     std::vector<bool> whole(graph_.tensors.size(), false);
-    for (size_t t = 0; t < graph_.tensors.size(); ++t) whole[t] = graph_.tensors[t].is_output || writer_[t] < 0 || in_parts_[t];
+    for (size_t t = 0; t < graph_.tensors.size(); ++t)
+      whole[t] = graph_.tensors[t].is_output || writer_[t] < 0 || in_parts_[t];
     for (size_t s = 0; s < steps_.steps.size(); ++s) {
       for_each_read(graph_, steps_.steps[s], [&](int t) {
         bool same_pixels;
         const int base = base_of(t, &same_pixels);
-        if (writer_[base] != result_.segment_of_step[s] || steps_.steps[s].form == StepForm::kReference) whole[base] = true;
+        if (writer_[base] != result_.segment_of_step[s] || steps_.steps[s].form == StepForm::kReference)
+          whole[base] = true;
       });
     }
     for (size_t t = 0; t < graph_.tensors.size(); ++t) {
@@ -168,7 +171,7 @@ class Segmenter {
   const Graph& graph_;
   const Steps& steps_;
   Segments result_;
-  std::vector<int> writer_;      // tensor -> segment that writes it, the last one
+  std::vector<int> writer_;     // tensor -> segment that writes it, the last one
   std::vector<bool> in_parts_;  // tensors whose channels several segments write
 };
 

@@ -18,7 +18,7 @@ struct Segment {
   std::vector<Scale> scales;  // of each step's output
   int height = 0, width = 0;  // of the first step's output
   int tile_h = 0, tile_w = 0;
-  bool tiled = false;         // false: one reference step, over the whole map
+  bool tiled = false;  // false: one reference step, over the whole map
 };
 
 struct Segments {

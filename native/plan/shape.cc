@@ -11,7 +11,7 @@ namespace {
 using Dims = std::vector<int32_t>;
 
 constexpr int64_t kMaxElements = INT32_MAX;  // of one tensor, so that no index overflows 32 bits
-constexpr int32_t kMaxDim = 1 << 26;              // so that rounding one up overflows nothing
+constexpr int32_t kMaxDim = 1 << 26;         // so that rounding one up overflows nothing
 constexpr int32_t kMaxWindow = 32767;        // of kernels, strides and dilations
 
 // One operator being checked; each check returns the reason for a refusal, or "".
@@ -31,7 +31,8 @@ struct Checker {
     if (!graph.has_input(op, i)) return format("input %d is missing", i);
     const Tensor& tensor = in(i);
     if (tensor.type != type) return format("input %d has a type that is not supported", i);
-    if (tensor.dims.size() > static_cast<size_t>(kMaxRank)) return format("input %d has rank %zu", i, tensor.dims.size());
+    if (tensor.dims.size() > static_cast<size_t>(kMaxRank))
+      return format("input %d has rank %zu", i, tensor.dims.size());
     return "";
   }
 
@@ -88,10 +89,10 @@ struct Checker {
   std::string bconv2d_output(int32_t filters);
 };
 
-#define REPBNN_TRY(expression)                              \
-  do {                                                      \
-    std::string why_ = (expression);                        \
-    if (!why_.empty()) return why_;                         \
+#define REPBNN_TRY(expression)       \
+  do {                               \
+    std::string why_ = (expression); \
+    if (!why_.empty()) return why_;  \
   } while (false)
 
 // TensorFlow's output size and the part of the padding that stands in front.
@@ -127,7 +128,8 @@ std::string Checker::quantize() {
   REPBNN_TRY(count(1, 1));
   if (!graph.has_input(op, 0)) return "input 0 is missing";
   const Type type = in(0).type;
-  if (type != Type::kFloat32 && type != Type::kInt8 && type != Type::kBool) return "its input is no float32, int8 or bool";
+  if (type != Type::kFloat32 && type != Type::kInt8 && type != Type::kBool)
+    return "its input is no float32, int8 or bool";
   REPBNN_TRY(usable(0, type));
   Dims dims = in(0).dims;
   if (dims.empty()) return "its input is a scalar";
@@ -173,7 +175,8 @@ std::string Checker::bconv2d_filter(const Tensor& input, const Tensor& filter) {
   op.window.kernel_h = filter.dims[1];
   op.window.kernel_w = filter.dims[2];
   // Twice the sum must be exact in float32, as LCE's own form needs it.
-  if (int64_t{filter.dims[1]} * filter.dims[2] * (op.channels_in / op.groups) > (1 << 23)) return "its sums are too large";
+  if (int64_t{filter.dims[1]} * filter.dims[2] * (op.channels_in / op.groups) > (1 << 23))
+    return "its sums are too large";
   return "";
 }
 

@@ -21,13 +21,13 @@ struct View {
 };
 
 enum class StepForm : uint8_t {
-  kBconv2d,      // a binary convolution and the program behind it
-  kPointwise,    // a program over a float map
+  kBconv2d,    // a binary convolution and the program behind it
+  kPointwise,  // a program over a float map
   kAveragePool,
   kMaxPool,
   kBMaxPool,
-  kUnpack,       // packed signs to floats
-  kReference,    // any other operator, in its plainest form
+  kUnpack,     // packed signs to floats
+  kReference,  // any other operator, in its plainest form
 };
 
 // A map that a step's program reads or writes: channels from `channel` on of a tensor.
@@ -44,11 +44,11 @@ struct MapUse {
 
 struct Step {
   StepForm form = StepForm::kReference;
-  int op = -1;           // the operator that the form is named after; -1 for kPointwise
-  std::vector<int> ops;  // every operator whose work this step does
-  int source = -1;       // tensor that the form reads; a reference step reads its operator's own
-  int result = -1;       // tensor that a pool or kUnpack writes, or kBconv2d by thresholds
-  int group = 0;   // of a grouped convolution: each group is a step
+  int op = -1;                // the operator that the form is named after; -1 for kPointwise
+  std::vector<int> ops;       // every operator whose work this step does
+  int source = -1;            // tensor that the form reads; a reference step reads its operator's own
+  int result = -1;            // tensor that a pool or kUnpack writes, or kBconv2d by thresholds
+  int group = 0;              // of a grouped convolution: each group is a step
   int height = 0, width = 0;  // of what it computes; 0 for a reference step
   int copies = 1;
   Program program{0};

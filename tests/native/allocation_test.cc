@@ -28,7 +28,8 @@ void* operator new(size_t bytes, std::align_val_t alignment) {
 void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
 void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
 
-extern "C" TfLiteDelegate* tflite_plugin_create_delegate(const char* const*, const char* const*, size_t, void (*)(const char*));
+extern "C" TfLiteDelegate* tflite_plugin_create_delegate(const char* const*, const char* const*, size_t,
+                                                         void (*)(const char*));
 extern "C" void tflite_plugin_destroy_delegate(TfLiteDelegate*);
 
 namespace repbnn {

@@ -9,7 +9,8 @@
 
 #include "fake_network.h"
 
-extern "C" TfLiteDelegate* tflite_plugin_create_delegate(const char* const*, const char* const*, size_t, void (*)(const char*));
+extern "C" TfLiteDelegate* tflite_plugin_create_delegate(const char* const*, const char* const*, size_t,
+                                                         void (*)(const char*));
 extern "C" void tflite_plugin_destroy_delegate(TfLiteDelegate*);
 
 namespace repbnn {
@@ -22,7 +23,8 @@ TfLiteDelegate* create(std::vector<std::pair<const char*, const char*>> options)
   std::vector<const char*> keys, values;
   for (const auto& option : options) keys.push_back(option.first), values.push_back(option.second);
   last_error.clear();
-  return tflite_plugin_create_delegate(keys.data(), values.data(), keys.size(), [](const char* text) { last_error = text; });
+  return tflite_plugin_create_delegate(keys.data(), values.data(), keys.size(),
+                                       [](const char* text) { last_error = text; });
 }
 
 struct Destroy {
@@ -144,24 +146,48 @@ std::vector<Bad> bad_networks() {
       {"padding of no kind", option("padding", 7), "padding"},
       {"pad value 2", option("pad_values", 2), "pad_values"},
       {"activation of no kind", option("fused_activation_function", 9), "activation"},
-      {"kernel larger than a VALID map", [](FakeNetwork& n) {
-         n.runtime.set_options(n.conv_node, [] { auto o = FakeNetwork::conv_options(); o[5].second = 1; o[1].second = 9; return flex_map(o); }());
-       }, "larger than the map"},
+      {"kernel larger than a VALID map",
+       [](FakeNetwork& n) {
+         n.runtime.set_options(n.conv_node, [] {
+           auto o = FakeNetwork::conv_options();
+           o[5].second = 1;
+           o[1].second = 9;
+           return flex_map(o);
+         }());
+       },
+       "larger than the map"},
       {"no options", [](FakeNetwork& n) { n.runtime.set_options(n.conv_node, {}); }, "FlexBuffer"},
-      {"a missing option", [](FakeNetwork& n) { auto o = FakeNetwork::conv_options(); o.pop_back(); n.runtime.set_options(n.conv_node, flex_map(o)); }, "missing"},
+      {"a missing option",
+       [](FakeNetwork& n) {
+         auto o = FakeNetwork::conv_options();
+         o.pop_back();
+         n.runtime.set_options(n.conv_node, flex_map(o));
+       },
+       "missing"},
       {"no multiplier", [](FakeNetwork& n) { n.runtime.node(n.conv_node).inputs->data[2] = -1; }, "missing"},
-      {"a tensor that does not exist", [](FakeNetwork& n) { n.runtime.node(n.conv_node).inputs->data[1] = 500; }, "does not exist"},
-      {"a multiplier that is not finite", [](FakeNetwork& n) { static_cast<float*>(n.runtime.at(n.multiplier).data)[3] = INFINITY; }, "not finite"},
+      {"a tensor that does not exist", [](FakeNetwork& n) { n.runtime.node(n.conv_node).inputs->data[1] = 500; },
+       "does not exist"},
+      {"a multiplier that is not finite",
+       [](FakeNetwork& n) { static_cast<float*>(n.runtime.at(n.multiplier).data)[3] = INFINITY; }, "not finite"},
       {"a filter that is cut short", [](FakeNetwork& n) { n.runtime.at(n.filter).bytes -= 4; }, "bytes instead of"},
       {"an empty filter", [](FakeNetwork& n) { n.runtime.at(n.filter).dims->data[0] = 0; }, "empty"},
-      {"a filter of another depth", [](FakeNetwork& n) { n.runtime.at(n.filter).dims->data[3] = 3; n.runtime.at(n.filter).bytes = 1 << 20; }, "divide"},
-      {"a filter that is no constant", [](FakeNetwork& n) { n.runtime.at(n.filter).allocation_type = kTfLiteMemNone; }, "no constant"},
+      {"a filter of another depth",
+       [](FakeNetwork& n) {
+         n.runtime.at(n.filter).dims->data[3] = 3;
+         n.runtime.at(n.filter).bytes = 1 << 20;
+       },
+       "divide"},
+      {"a filter that is no constant", [](FakeNetwork& n) { n.runtime.at(n.filter).allocation_type = kTfLiteMemNone; },
+       "no constant"},
       {"an output of another shape", [](FakeNetwork& n) { n.runtime.at(n.sums).dims->data[1] = 77; }, "shape"},
       {"an output of another type", [](FakeNetwork& n) { n.runtime.at(n.sums).type = kTfLiteInt64; }, "type"},
       {"an input of rank 3", [](FakeNetwork& n) { n.runtime.at(n.packed).dims->size = 3; }, "shape"},
-      {"a shape beyond 2^31", [](FakeNetwork& n) {
-         for (int t : {n.input, n.packed, n.sums}) n.runtime.at(t).dims->data[1] = n.runtime.at(t).dims->data[2] = 60000;
-       }, "2^31"},
+      {"a shape beyond 2^31",
+       [](FakeNetwork& n) {
+         for (int t : {n.input, n.packed, n.sums})
+           n.runtime.at(t).dims->data[1] = n.runtime.at(t).dims->data[2] = 60000;
+       },
+       "2^31"},
   };
 }
 
@@ -184,7 +210,9 @@ TEST(Delegate, ExplainsEachNode) {
   ASSERT_EQ(delegate->Prepare(&network.runtime.context, delegate.get()), kTfLiteOk);
   std::stringstream text;
   text << std::ifstream(path).rdbuf();
-  EXPECT_NE(text.str().find("\"op\": \"builtin 999\", \"claimed\": false, \"reason\": \"no operator that stands"), std::string::npos) << text.str();
+  EXPECT_NE(text.str().find("\"op\": \"builtin 999\", \"claimed\": false, \"reason\": \"no operator that stands"),
+            std::string::npos)
+      << text.str();
   EXPECT_NE(text.str().find("\"op\": \"LceBconv2d\", \"claimed\": true, \"reason\": null"), std::string::npos);
   std::remove(path.c_str());
 }

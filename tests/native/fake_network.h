@@ -15,8 +15,14 @@ struct FakeNetwork {
   TfLiteArithmeticParams plain{kTfLiteActNone};
 
   static std::vector<std::pair<std::string, int32_t>> conv_options() {
-    return {{"channels_in", 64},  {"dilation_height_factor", 1}, {"dilation_width_factor", 1}, {"fused_activation_function", 0},
-            {"pad_values", 1},    {"padding", 0},                {"stride_height", 1},         {"stride_width", 1}};
+    return {{"channels_in", 64},
+            {"dilation_height_factor", 1},
+            {"dilation_width_factor", 1},
+            {"fused_activation_function", 0},
+            {"pad_values", 1},
+            {"padding", 0},
+            {"stride_height", 1},
+            {"stride_width", 1}};
   }
 
   explicit FakeNetwork(bool guarded = true, int size = 5) : runtime(guarded) {

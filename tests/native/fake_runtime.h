@@ -1,4 +1,5 @@
-// A runtime of a few lines: enough of TfLiteContext to offer a network to the delegate, and as careless as a test wants.
+// A runtime of a few lines: enough of TfLiteContext to offer a network to the delegate, and as careless as a test
+// wants.
 #pragma once
 
 #include <cstdarg>
@@ -198,7 +199,8 @@ class FakeRuntime {
                               TfLiteDelegate* delegate) {
     FakeRuntime* self = of(context);
     self->claimed.assign(nodes->data, nodes->data + nodes->size);
-    std::vector<bool> inside(self->nodes_.size(), false), written(self->tensors_.size(), false), read(written), outer(written);
+    std::vector<bool> inside(self->nodes_.size(), false), written(self->tensors_.size(), false), read(written),
+        outer(written);
     for (int i : self->claimed) inside[i] = true;
     for (size_t i = 0; i < self->nodes_.size(); ++i) {
       const TfLiteNode& node = self->nodes_[i].node;
@@ -212,7 +214,8 @@ class FakeRuntime {
       if (read[t] && !written[t]) inputs.push_back(static_cast<int>(t));
       if (written[t] && (outer[t] || !read[t])) outputs.push_back(static_cast<int>(t));
     }
-    TfLiteDelegateParams params{delegate, const_cast<TfLiteIntArray*>(nodes), self->array(inputs), self->array(outputs)};
+    TfLiteDelegateParams params{delegate, const_cast<TfLiteIntArray*>(nodes), self->array(inputs),
+                                self->array(outputs)};
     self->registration_ = registration;
     self->node_.inputs = params.input_tensors;
     self->node_.outputs = params.output_tensors;

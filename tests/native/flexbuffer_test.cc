@@ -30,7 +30,8 @@ TEST(FlexMap, NoPrefixAndNoDamageReadsOutside) {
   int opened = 0;
   for (int round = 0; round < 200000; ++round) {
     std::vector<uint8_t> bytes(good.begin(), good.begin() + (round < 400 ? round % good.size() : good.size()));
-    for (unsigned k = random() % 4; k > 0 && !bytes.empty(); --k) bytes[random() % bytes.size()] = static_cast<uint8_t>(random());
+    for (unsigned k = random() % 4; k > 0 && !bytes.empty(); --k)
+      bytes[random() % bytes.size()] = static_cast<uint8_t>(random());
     uint8_t* data = memory.place(bytes.size());
     std::copy(bytes.begin(), bytes.end(), data);
     FlexMap map;

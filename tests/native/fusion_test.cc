@@ -50,8 +50,8 @@ void expect_equal(const Memory& expected, const Memory& actual, const std::strin
     for (size_t k = 0; k < a.size(); ++k) {
       if (std::memcmp(&a[k], &b[k], sizeof(float)) != 0 && different++ == 0) first = k;
     }
-    ADD_FAILURE() << what << ": output " << i << ": " << different << " of " << a.size() << " values differ, the first at "
-                  << first << ": " << a[first] << " became " << b[first];
+    ADD_FAILURE() << what << ": output " << i << ": " << different << " of " << a.size()
+                  << " values differ, the first at " << first << ": " << a[first] << " became " << b[first];
   }
 }
 
@@ -141,7 +141,8 @@ struct RepBlock {
     const int packed = b.quantize(b.add_constant(input));
     middle = b.prelu(b.add_constant(residual(b.bconv2d(packed, 64, conv(3)), input)));
     const int next = b.quantize(b.add_constant(middle));
-    const int left = residual(b.bconv2d(next, 64, conv(1)), middle), right = residual(b.bconv2d(next, 64, conv(1)), middle);
+    const int left = residual(b.bconv2d(next, 64, conv(1)), middle),
+              right = residual(b.bconv2d(next, 64, conv(1)), middle);
     const int wide = b.prelu(b.add_constant(b.concat({left, right})));
     output = b.pool(OpKind::kAveragePool, wide, 2, 2, Padding::kValid);
     b.output(output);
@@ -193,7 +194,8 @@ struct GrowAndCrop {
     sums = b.bconv2d(packed, 32, conv);
     Op crop;
     crop.kind = OpKind::kStridedSlice;
-    crop.inputs = {sums, b.integers({0, begin, begin, 0}), b.integers({1, 4 + begin, 4 + begin, 16}), b.integers({1, 1, 1, 1})};
+    crop.inputs = {sums, b.integers({0, begin, begin, 0}), b.integers({1, 4 + begin, 4 + begin, 16}),
+                   b.integers({1, 1, 1, 1})};
     const int t = b.add(crop);
     b.output(b.mul_constant(b.concat({t, t, t, t})));
     connect(b.graph);

@@ -5,7 +5,8 @@
 //   build/fuzz/native/tests/fuzz_delegate -runs=10000000 tests/native/corpus
 #include "fake_network.h"
 
-extern "C" TfLiteDelegate* tflite_plugin_create_delegate(const char* const*, const char* const*, size_t, void (*)(const char*));
+extern "C" TfLiteDelegate* tflite_plugin_create_delegate(const char* const*, const char* const*, size_t,
+                                                         void (*)(const char*));
 extern "C" void tflite_plugin_destroy_delegate(TfLiteDelegate*);
 
 namespace repbnn {
@@ -64,7 +65,8 @@ void spoil(FakeNetwork& network, Bytes& bytes) {
     case 6: {
       TfLiteNode& node = runtime.node(bytes.next() % 7);
       TfLiteIntArray* list = bytes.next() % 2 ? node.inputs : node.outputs;
-      if (list->size > 0) list->data[bytes.next() % list->size] = bytes.next() % 3 == 0 ? bytes.next_int() : bytes.next() % tensors;
+      if (list->size > 0)
+        list->data[bytes.next() % list->size] = bytes.next() % 3 == 0 ? bytes.next_int() : bytes.next() % tensors;
       return;
     }
     case 7: tensor.bytes = std::min<size_t>(tensor.bytes, bytes.next()); return;

@@ -124,12 +124,14 @@ class GraphBuilder {
       for (int32_t& t : thresholds) t = half + static_cast<int32_t>(random_() % 9) - 4;
       op.inputs.insert(op.inputs.end(), {-1, -1, integers(thresholds)});
     } else {
-      op.inputs.insert(op.inputs.end(), {floats({conv.filters}, scale, 0.2f * scale), floats({conv.filters}, 0.0f, 0.1f), -1});
+      op.inputs.insert(op.inputs.end(),
+                       {floats({conv.filters}, scale, 0.2f * scale), floats({conv.filters}, 0.0f, 0.1f), -1});
     }
     return add(op, conv.output);
   }
 
-  int pool(OpKind kind, int t, int32_t kernel, int32_t stride, Padding padding, Activation activation = Activation::kNone) {
+  int pool(OpKind kind, int t, int32_t kernel, int32_t stride, Padding padding,
+           Activation activation = Activation::kNone) {
     Op op;
     op.kind = kind;
     op.inputs = {t};

@@ -35,7 +35,9 @@ class RandomNetwork {
   void block() {
     switch (b.pick(11)) {
       case 10: return grow_and_crop();
-      case 0: return keep(b.pool(b.chance(70) ? OpKind::kAveragePool : OpKind::kMaxPool, current_, 1 + b.pick(3), 1 + b.pick(2), any_padding(), any_activation()));
+      case 0:
+        return keep(b.pool(b.chance(70) ? OpKind::kAveragePool : OpKind::kMaxPool, current_, 1 + b.pick(3),
+                           1 + b.pick(2), any_padding(), any_activation()));
       case 1: return keep(b.concat({current_, same_size_map()}));
       case 2: return crop_or_pad();
       case 3: return packed_chain();
@@ -106,7 +108,10 @@ class RandomNetwork {
       case 0: next = b.mul_constant(t); break;
       case 1: next = b.prelu(t); break;
       case 2: next = b.relu(t, static_cast<Activation>(1 + b.pick(3))); break;
-      case 3: next = b.op(OpKind::kSub, b.chance(50) ? std::vector<int>{t, b.floats({b.channels(t)})} : std::vector<int>{b.floats({1}), t}); break;
+      case 3:
+        next = b.op(OpKind::kSub,
+                    b.chance(50) ? std::vector<int>{t, b.floats({b.channels(t)})} : std::vector<int>{b.floats({1}), t});
+        break;
       case 4:
       case 5: {
         const int other = maps_[b.pick(static_cast<unsigned>(maps_.size()))];
@@ -167,8 +172,8 @@ class RandomNetwork {
     const std::vector<int32_t> out = b.graph.tensors[t].dims;
     Op crop;
     crop.kind = OpKind::kStridedSlice;
-    crop.inputs = {t, b.integers({0, 0, 0, 0}), b.integers({1, std::max(out[1] - 1, 1), std::max(out[2] - 1, 1), out[3]}),
-                   b.integers({1, 1, 1, 1})};
+    crop.inputs = {t, b.integers({0, 0, 0, 0}),
+                   b.integers({1, std::max(out[1] - 1, 1), std::max(out[2] - 1, 1), out[3]}), b.integers({1, 1, 1, 1})};
     const int cropped = b.add(crop);
     if (cropped < 0) return;
     keep(pointwise(b.concat({cropped, cropped, cropped, cropped})));
@@ -179,7 +184,8 @@ class RandomNetwork {
     if (b.chance(50)) {
       Op op;
       op.kind = OpKind::kPad;
-      const int pairs = b.integers({0, 0, static_cast<int32_t>(b.pick(2)), static_cast<int32_t>(b.pick(3)), 0, static_cast<int32_t>(b.pick(2)), 0, static_cast<int32_t>(b.chance(20))});
+      const int pairs = b.integers({0, 0, static_cast<int32_t>(b.pick(2)), static_cast<int32_t>(b.pick(3)), 0,
+                                    static_cast<int32_t>(b.pick(2)), 0, static_cast<int32_t>(b.chance(20))});
       b.graph.tensors[pairs].dims = {4, 2};
       op.inputs = {current_, pairs};
       return keep(b.add(op));
