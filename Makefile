@@ -10,7 +10,7 @@ GTEST := $(shell echo '\#include <gtest/gtest.h>' | $(CXX) -x c++ -E - >/dev/nul
 # Python's bytecode is what makes tensorflow load in 5 seconds rather than 20.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo setup test lint test-full native native-test clean
+.PHONY: help demo setup test lint test-full native clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -25,11 +25,11 @@ $(STAMP): pyproject.toml constraints.txt tools/setup.sh
 demo: $(STAMP) ## Convert a Rep-BNN, prove it, run it on pictures
 	@$(BIN)/repbnn-edge demo
 
-test: $(STAMP) native-test ## Run all tests: the native ones, then Python's
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadscope -m "not slow"
+test: $(STAMP) native ## Run all tests, the native ones among them
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(JOBS) --dist loadscope -m "not slow"
 
-test-full: $(STAMP) native-test ## Run the exhaustive tests too (long)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadscope
+test-full: $(STAMP) native ## Run the exhaustive tests too (long)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 
 lint: $(STAMP) ## Lint, format, types and import rules
 	@$(BIN)/ruff check .
@@ -37,17 +37,9 @@ lint: $(STAMP) ## Lint, format, types and import rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-native: $(STAMP) ## Build the delegate and its tests into build/native
-	@$(BIN)/cmake -S . -B build/native -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja -DREPBNN_TESTS=$(GTEST) >build-native.log \
-	  || { cat build-native.log; exit 1; }; rm -f build-native.log
-	@$(BIN)/cmake --build build/native -j $(JOBS)
-
-native-test: native
-ifeq ($(GTEST),ON)
-	@$(BIN)/ctest --test-dir build/native --output-on-failure -LE slow
-else
-	@echo "GoogleTest is not installed, so the native tests are left out (apt-get install libgtest-dev)"
-endif
+native: $(STAMP) ## Build the delegate into build/native, and its tests where GoogleTest is installed
+	@PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S . -B build/native -G Ninja -DREPBNN_TESTS=$(GTEST) >/dev/null
+	@PATH="$(CURDIR)/$(BIN):$$PATH" cmake --build build/native -j $(JOBS)
 
 clean: ## Remove everything that was built
 	rm -rf $(VENV) build dist

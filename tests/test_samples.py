@@ -24,9 +24,9 @@ def test_they_are_the_test_set_s_own_bytes() -> None:
     file = Path(__file__).parents[2] / "shared" / "data" / "cifar10" / "test.npz"
     if not file.is_file():
         pytest.skip("CIFAR-10 is not here")
-    known = np.load(file)
-    starts = known["offsets"]
-    bytes_of = {known["jpeg"][a:b].tobytes() for a, b in itertools.pairwise(starts)}
+    with np.load(file) as known:
+        data, starts = known["jpeg"], known["offsets"]
+    bytes_of = {data[a:b].tobytes() for a, b in itertools.pairwise(starts)}
     assert all(path.read_bytes() in bytes_of for path in samples.FOLDER.glob("*.jpg"))
 
 
