@@ -124,6 +124,8 @@ TfLiteStatus Kernel::prepare(TfLiteContext* context) {
     options.profile = !delegate_->options().profiling.empty();
     plan_ = make_plan(graph_, options);
     planned_ = std::move(shapes);
+    log_line(LogLevel::kDebug, delegate_->options().log_level,
+             format("%zu operators, %zu bytes of weights, maps and scratch", graph_.ops.size(), plan_->memory_bytes()));
   }
   return resize_outputs(context);
 }
