@@ -6,7 +6,7 @@
 
 One row a file: the fastest of N of each, and the ratio. The partition alone is the sum of the delegate's own times;
 beside it stands what xor and popcount alone would need (native/kernels/bconv2d/limit.cc, when bconv2d_bench is built).
-Outputs are compared: the largest difference (stem and dense layer are XNNPACK's), and top-1. Trust ratios, not milliseconds.
+Outputs are compared: the largest difference (stem and dense layer are XNNPACK's), and top-1. Trust the ratios.
 """
 
 from __future__ import annotations
