@@ -18,3 +18,4 @@ def test_no_bytes_break_the_importer(runs, tmp_path):
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=3600, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert f"Done {runs}" in done.stderr
+    assert "cov:" in done.stderr  # blind fuzzing would pass too
