@@ -294,3 +294,10 @@ def test_the_limits_are_what_they_say():
 def test_numbers_that_meet_no_map_are_refused(tmp_path):
     with pytest.raises(UnsupportedError):
         import_network(save(model([("Add", "c d", "y")], {"c": number(1), "d": normal(4)}), tmp_path))
+
+
+def test_windows_that_do_not_fit_the_map_do_not_reach_onnxs_own_rules(tmp_path):
+    """Found by fuzzing: they crashed the process there."""
+    refused(save(model(STEPS, WEIGHTS, shape=(1, 6)), tmp_path), "Conv_y.*no map", UnsupportedError)
+    short = [("MaxPool", "x", "y", {"kernel_shape": [2]})]
+    refused(save(model(short), tmp_path), "MaxPool_y.*kernel_shape")

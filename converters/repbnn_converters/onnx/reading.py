@@ -20,6 +20,10 @@ MAX_VALUE_ELEMENTS = 2**29
 """No feature map of a network for a phone has 2 GB."""
 # Operators that ONNX defines by a function body, and gives no rule of their own.
 _TYPED_LIKE = {"GreaterOrEqual": "Greater", "LessOrEqual": "Less"}
+# Here onnx multiplies what the file says without a look at the result.
+_MULTIPLYING = {"Tile", "Expand", "ConstantOfShape", "Resize", "Upsample"}
+# Operators with a window, whose attributes must fit the map before onnx sees them.
+_WINDOWED = {"Conv", "ConvTranspose", "ConvInteger", "MaxPool", "AveragePool", "LpPool", "MaxUnpool"}
 _AGAIN = "export it again with torch.onnx.export"
 
 
@@ -146,6 +150,10 @@ class _Sweep:
         }
         if any(name and name not in types for name in node.inputs):
             return  # what is not typed stays untyped; whoever needs its shape will name it
+        if node.op in _WINDOWED:
+            self._check_window(node)
+        if node.op in _MULTIPLYING and self._largest_integer(node) > MAX_VALUE_ELEMENTS:
+            raise BadInputError(str(node), "its sizes are impossible", _AGAIN)
         schema = onnx.defs.get_schema(_TYPED_LIKE.get(node.op, node.op), self.graph.opset, "")
         try:
             found = onnx.shape_inference.infer_node_outputs(
@@ -158,7 +166,26 @@ class _Sweep:
             if output and output in found:
                 self._type(node, output, found[output])
 
+    def _check_window(self, node: Node) -> None:
+        """onnx's own rules for windows read past the end of what does not fit, and crash the process."""
+        types = [self.graph.types.get(name) for name in node.inputs[: 2 if "Conv" in node.op else 1]]
+        if any(kind is None or len(kind.shape) != 4 for kind in types):
+            raise UnsupportedError(str(node), "it works on no map of channels, rows and columns", "use 2-d layers")
+        for name, length in (("kernel_shape", 2), ("strides", 2), ("dilations", 2), ("pads", 4)):
+            values = node.attributes.get(name)
+            if values is not None and (not isinstance(values, list) or len(values) != length):
+                raise BadInputError(str(node), f"its {name} are {str(values)[:60]}", _AGAIN)
+
+    def _largest_integer(self, node: Node) -> int:
+        constants = (self.graph.constants.get(name) for name in node.inputs)
+        whole = [value for value in constants if value is not None and value.dtype.kind in "iu" and value.size]
+        return max((max(abs(int(value.min())), int(value.max())) for value in whole), default=0)
+
     def _type(self, node: Node, output: str, proto: Any) -> None:
+        # An overflowed size makes onnx's own rules of the next operator crash the process.
+        sizes = [d.dim_value for d in proto.tensor_type.shape.dim]
+        if any(not 0 <= size <= MAX_VALUE_ELEMENTS for size in sizes):
+            raise BadInputError(str(node), f"its output is too large: sizes {sizes[:8]}", _AGAIN)
         kind = _from_proto(proto)
         if kind is None:
             return
