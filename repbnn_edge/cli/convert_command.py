@@ -131,8 +131,12 @@ def _facts(result: ConvertReport) -> list[tuple[str, str]]:
 
 
 def _proof(proof: VerificationReport) -> list[tuple[str, str]]:
-    return [
+    rows = [
         ("binary layers", f"{proof.exact_binary_layers} of {proof.binary_layers} exact on {proof.samples} samples"),
         ("float layers", f"largest relative error {proof.max_float_error:.1e}"),
         ("end to end", f"{proof.flipped_bit_rate:.2g} of bits flipped, top-1 agrees on {proof.top1_agreement:.0%}"),
     ]
+    own = proof.notes.get("source_optimised_flipped_bit_rate")
+    if own is not None:
+        rows.append(("", f"(onnxruntime's own optimisations flip {own:.2g})"))
+    return rows

@@ -33,6 +33,8 @@ def test_every_network_is_proven(name, tmp_path):
     path = export(calibrated(case.make(), case.size), tmp_path / "model.onnx", case.size)
     report = proven(path, tmp_path, case.binary_layers)
     assert report.source.kind == "onnx"
+    assert 0 <= report.verification.notes["source_optimised_flipped_bit_rate"] < 0.05
+    assert 0 <= report.verification.notes["source_optimised_top1_agreement"] <= 1
 
 
 @pytest.mark.parametrize("kernel", [3, 5, 7])
