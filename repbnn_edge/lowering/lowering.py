@@ -10,8 +10,11 @@ from repbnn_edge.lowering.counting import broken_layers, check_binary
 from repbnn_edge.lowering.freezing import freeze
 from repbnn_edge.lowering.passes import run_passes
 from repbnn_edge.lowering.passes.guards import guard
+from repbnn_edge.lowering.plan import Plan
 from repbnn_edge.lowering.recognition import recognise
 from repbnn_edge.tflite import schema
+from repbnn_edge.tflite.passes import compact, fills
+from repbnn_edge.tflite.schema import Model
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,18 @@ def lower_model(network: Any) -> Lowered:
         UnsupportedError: a layer that would not become binary, or that LCE cannot convert; by name.
     """
     plan = run_passes(recognise(network))
-    data = lce.convert_graph(freeze(plan))
-    model = schema.load(data, "LCE's output")
+    data, model = _converted(plan)
     if broken := broken_layers(plan, model):
         plan = guard(plan, broken)
-        data = lce.convert_graph(freeze(plan))
-        model = schema.load(data, "LCE's output")
+        data, model = _converted(plan)
     return Lowered(data=data, binary_layers=check_binary(plan, model), corrections=plan.notes)
+
+
+def _converted(plan: Plan) -> tuple[bytes, Model]:
+    data = lce.convert_graph(freeze(plan))
+    model = schema.load(data, "LCE's output")
+    folded = fills.run(model)
+    if folded is not model:
+        data = schema.pack(compact.run(folded))
+        model = schema.load(data, "LCE's output")
+    return data, model
