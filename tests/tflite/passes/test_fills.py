@@ -14,26 +14,31 @@ from repbnn_edge.tflite.passes import fills
 
 
 def network(value: float) -> Any:
-    """A binary convolution all of whose weights are alike, as in a network that was not trained."""
+    """A binary convolution all of whose weights are alike, and so many that TensorFlow folds them into a fill."""
     tf, lq = stack.tensorflow(), stack.larq()
     tf.keras.utils.set_random_seed(0)
     layer = lq.layers.QuantConv2D(
-        32, 3, input_quantizer="ste_sign", kernel_quantizer="ste_sign", use_bias=False, name="alike"
+        512, 3, input_quantizer="ste_sign", kernel_quantizer="ste_sign", use_bias=False, name="alike"
     )
     inputs = tf.keras.Input((8, 8, 3))
-    model = tf.keras.Model(inputs, tf.keras.layers.ReLU()(layer(tf.keras.layers.Conv2D(32, 3)(inputs))))
+    model = tf.keras.Model(inputs, tf.keras.layers.ReLU()(layer(tf.keras.layers.Conv2D(512, 3)(inputs))))
     layer.kernel.assign(np.full(layer.kernel.shape, value, np.float32))
     return model
 
 
 @pytest.mark.parametrize("value", [0.5, -0.5])
-def test_a_kernel_of_equal_weights_converts_and_is_proven(value: float, tmp_path: Any) -> None:
+def test_a_kernel_of_equal_weights_converts_and_is_proven(
+    value: float, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from repbnn_edge import convert
 
+    given = []
+    monkeypatch.setattr(fills, "run", lambda model, run=fills.run: given.append(model) or run(model))
     report = convert(network(value), tmp_path / "out.tflite", samples=2, mean=[127.5], std=[127.5])
     assert report.verification is not None
     assert report.verification.passed
     assert report.binary_convolutions.binary == 1
+    assert "FILL" in [op.op for op in given[0].operators]
     assert "FILL" not in [op.op for op in schema.load((tmp_path / "out.tflite").read_bytes()).operators]
 
 
