@@ -250,7 +250,7 @@ def write_page(results: dict[str, Any]) -> None:
 def table(results: dict[str, Any]) -> list[str]:
     columns = (
         "network", "beta", "binary layers", "MB float32", "MB int8", "binary MACs", "float MACs", "OPs",
-        "LCE ms", "ours ms", "ours / LCE", "top-1 %",
+        "LCE ms", "ours ms", "ours / LCE", "paper top-1 %",
     )  # fmt: skip
     lines = ["| " + " | ".join(columns) + " |", "| --- " + "| ---: " * (len(columns) - 1) + "|"]
     order = {name: index for index, name in enumerate(names())}

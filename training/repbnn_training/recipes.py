@@ -45,6 +45,7 @@ RECIPES = {
         replace(_PAPER, name="rep-recu-resnet20", beta=2),
         replace(_QUICK, name="recu-resnet20-cpu"),
         replace(_QUICK, name="rep-recu-resnet20-cpu", beta=2),
+        replace(_QUICK, name="recu-resnet20-short", epochs=4, warmup=0.3),
         replace(_QUICK, name="smoke", epochs=1, widths=(8, 16, 32), beta=2, warmup=0.1),
     )
 }

@@ -27,37 +27,46 @@ struct Block {
 };
 
 #define REPBNN_CLEAR(a, b, c, d) "movi " a ".4s, #0\n movi " b ".4s, #0\n movi " c ".4s, #0\n movi " d ".4s, #0\n"
-#define REPBNN_CLEAR_SUMS                                                             \
-  REPBNN_CLEAR("v16", "v17", "v18", "v19") REPBNN_CLEAR("v20", "v21", "v22", "v23") \
-  REPBNN_CLEAR("v24", "v25", "v26", "v27") REPBNN_CLEAR("v28", "v29", "v30", "v31")
+#define REPBNN_CLEAR_SUMS                                                           \
+  REPBNN_CLEAR("v16", "v17", "v18", "v19")                                          \
+  REPBNN_CLEAR("v20", "v21", "v22", "v23") REPBNN_CLEAR("v24", "v25", "v26", "v27") \
+      REPBNN_CLEAR("v28", "v29", "v30", "v31")
 
-#define REPBNN_SUM_REGISTERS                                                                                      \
+#define REPBNN_SUM_REGISTERS \
   "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31"
 
 // Four vectors of 16-bit sums h to int32 at `counts`, which moves on: stored, or added to what is there.
-#define REPBNN_STORE_FOUR(h0, h1, h2, h3)                                                                        \
-  "uaddlp v0.4s, " h0 ".8h\n uaddlp v1.4s, " h1 ".8h\n uaddlp v2.4s, " h2 ".8h\n uaddlp v3.4s, " h3 ".8h\n"      \
+#define REPBNN_STORE_FOUR(h0, h1, h2, h3)                                                           \
+  "uaddlp v0.4s, " h0 ".8h\n uaddlp v1.4s, " h1 ".8h\n uaddlp v2.4s, " h2 ".8h\n uaddlp v3.4s, " h3 \
+  ".8h\n"                                                                                           \
   "st1 {v0.4s, v1.4s, v2.4s, v3.4s}, [%[counts]], #64\n"
-#define REPBNN_ADD_FOUR(h0, h1, h2, h3)                                                                          \
-  "ld1 {v0.4s, v1.4s, v2.4s, v3.4s}, [%[counts]]\n"                                                              \
-  "uadalp v0.4s, " h0 ".8h\n uadalp v1.4s, " h1 ".8h\n uadalp v2.4s, " h2 ".8h\n uadalp v3.4s, " h3 ".8h\n"      \
+#define REPBNN_ADD_FOUR(h0, h1, h2, h3)                                                             \
+  "ld1 {v0.4s, v1.4s, v2.4s, v3.4s}, [%[counts]]\n"                                                 \
+  "uadalp v0.4s, " h0 ".8h\n uadalp v1.4s, " h1 ".8h\n uadalp v2.4s, " h2 ".8h\n uadalp v3.4s, " h3 \
+  ".8h\n"                                                                                           \
   "st1 {v0.4s, v1.4s, v2.4s, v3.4s}, [%[counts]], #64\n"
 
 // ---- Plain: xor, count, add.
 
 // One activation word, in V, against 16 filters, in v0 to v3.
-#define REPBNN_PLAIN_PIXEL(V, s0, s1, s2, s3)                            \
-  "eor v8.16b, " V ".16b, v0.16b\n eor v9.16b, " V ".16b, v1.16b\n"      \
-  "eor v10.16b, " V ".16b, v2.16b\n eor v11.16b, " V ".16b, v3.16b\n"    \
-  "cnt v8.16b, v8.16b\n cnt v9.16b, v9.16b\n"                           \
-  "cnt v10.16b, v10.16b\n cnt v11.16b, v11.16b\n"                       \
-  "add " s0 ".16b, " s0 ".16b, v8.16b\n"                                \
-  "add " s1 ".16b, " s1 ".16b, v9.16b\n"                                \
-  "add " s2 ".16b, " s2 ".16b, v10.16b\n"                               \
+#define REPBNN_PLAIN_PIXEL(V, s0, s1, s2, s3)        \
+  "eor v8.16b, " V ".16b, v0.16b\n eor v9.16b, " V   \
+  ".16b, v1.16b\n"                                   \
+  "eor v10.16b, " V ".16b, v2.16b\n eor v11.16b, " V \
+  ".16b, v3.16b\n"                                   \
+  "cnt v8.16b, v8.16b\n cnt v9.16b, v9.16b\n"        \
+  "cnt v10.16b, v10.16b\n cnt v11.16b, v11.16b\n"    \
+  "add " s0 ".16b, " s0                              \
+  ".16b, v8.16b\n"                                   \
+  "add " s1 ".16b, " s1                              \
+  ".16b, v9.16b\n"                                   \
+  "add " s2 ".16b, " s2                              \
+  ".16b, v10.16b\n"                                  \
   "add " s3 ".16b, " s3 ".16b, v11.16b\n"
 
-#define REPBNN_WIDEN(a, b, c, d)                                       \
-  "uaddlp " a ".8h, " a ".16b\n uaddlp " b ".8h, " b ".16b\n"          \
+#define REPBNN_WIDEN(a, b, c, d)                     \
+  "uaddlp " a ".8h, " a ".16b\n uaddlp " b ".8h, " b \
+  ".16b\n"                                           \
   "uaddlp " c ".8h, " c ".16b\n uaddlp " d ".8h, " d ".16b\n"
 #define REPBNN_PLAIN_STORE(a, b, c, d) REPBNN_WIDEN(a, b, c, d) REPBNN_STORE_FOUR(a, b, c, d)
 #define REPBNN_PLAIN_ADD(a, b, c, d) REPBNN_WIDEN(a, b, c, d) REPBNN_ADD_FOUR(a, b, c, d)
@@ -67,18 +76,18 @@ struct Block {
 #define REPBNN_THIRD(x) x("v24", "v25", "v26", "v27")
 #define REPBNN_FOURTH(x) x("v28", "v29", "v30", "v31")
 
-#define REPBNN_SUM_PLAIN(ADDRESSES, LOADS, PIXELS, PARTS)                                                           \
-  __asm__ volatile(REPBNN_CLEAR_SUMS                                                                                \
-                   "0:\n ldr x9, [%[in]], #8\n mov x13, %[words]\n add x9, x9, %[offset]\n" ADDRESSES              \
-                   "1:\n" LOADS                                                                                     \
-                   "ld1 {v0.4s, v1.4s, v2.4s, v3.4s}, [%[weight]], #64\n"                                           \
-                   "subs x13, x13, #1\n" PIXELS "b.ne 1b\n"                                                         \
-                   "subs %[rows], %[rows], #1\n add %[weight], %[weight], %[gap]\n b.ne 0b\n"                       \
-                   "cbnz %[more], 2f\n" PARTS(REPBNN_PLAIN_STORE) "b 3f\n 2:\n" PARTS(REPBNN_PLAIN_ADD) "3:\n"      \
-                   : [in] "+r"(in), [weight] "+r"(weight), [rows] "+r"(rows), [counts] "+r"(counts)                 \
+#define REPBNN_SUM_PLAIN(ADDRESSES, LOADS, PIXELS, PARTS)                                                             \
+  __asm__ volatile(REPBNN_CLEAR_SUMS                                                                                  \
+                   "0:\n ldr x9, [%[in]], #8\n mov x13, %[words]\n add x9, x9, %[offset]\n" ADDRESSES "1:\n" LOADS    \
+                   "ld1 {v0.4s, v1.4s, v2.4s, v3.4s}, [%[weight]], #64\n"                                             \
+                   "subs x13, x13, #1\n" PIXELS                                                                       \
+                   "b.ne 1b\n"                                                                                        \
+                   "subs %[rows], %[rows], #1\n add %[weight], %[weight], %[gap]\n b.ne 0b\n"                         \
+                   "cbnz %[more], 2f\n" PARTS(REPBNN_PLAIN_STORE) "b 3f\n 2:\n" PARTS(REPBNN_PLAIN_ADD) "3:\n"        \
+                   : [in] "+r"(in), [weight] "+r"(weight), [rows] "+r"(rows), [counts] "+r"(counts)                   \
                    : [offset] "r"(b.offset), [step] "r"(b.pixel_step), [words] "r"(b.words), [gap] "r"(b.weight_gap), \
-                     [more] "r"(b.more)                                                                             \
-                   : "x9", "x10", "x11", "x12", "x13", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9",  \
+                     [more] "r"(b.more)                                                                               \
+                   : "x9", "x10", "x11", "x12", "x13", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9",    \
                      "v10", "v11", REPBNN_SUM_REGISTERS, "cc", "memory")
 
 #define REPBNN_NEXT(to, from) "add " to ", " from ", %[step]\n"
@@ -124,32 +133,40 @@ REPBNN_INLINE void sum_plain(const Block& b, int pixels) {
 
 // Two pixels against the four filters of w0, w2, w3, which are used up. Activations of the first pixel in v6 (word), v7
 // (pair), v8 (triple), of the second in v9, v10, v11.
-#define REPBNN_TRIPLE_2(w0, w2, w3, n0, n1, k0, k1)                                                                 \
-  "eor v12.16b, " w0 ".16b, v6.16b\n eor v13.16b, " w2 ".16b, v7.16b\n eor v14.16b, " w3 ".16b, v8.16b\n"           \
-  "eor " w0 ".16b, " w0 ".16b, v9.16b\n eor " w2 ".16b, " w2 ".16b, v10.16b\n"                                      \
-  "eor " w3 ".16b, " w3 ".16b, v11.16b\n"                                                                           \
-  "bsl v13.16b, v14.16b, v12.16b\n cnt v14.16b, v14.16b\n"                                                          \
-  "bsl " w2 ".16b, " w3 ".16b, " w0 ".16b\n cnt " w3 ".16b, " w3 ".16b\n"                                           \
-  "cnt v13.16b, v13.16b\n add " n0 ".16b, " n0 ".16b, v14.16b\n"                                                    \
-  "cnt " w2 ".16b, " w2 ".16b\n add " n1 ".16b, " n1 ".16b, " w3 ".16b\n"                                           \
+#define REPBNN_TRIPLE_2(w0, w2, w3, n0, n1, k0, k1)                                      \
+  "eor v12.16b, " w0 ".16b, v6.16b\n eor v13.16b, " w2 ".16b, v7.16b\n eor v14.16b, " w3 \
+  ".16b, v8.16b\n"                                                                       \
+  "eor " w0 ".16b, " w0 ".16b, v9.16b\n eor " w2 ".16b, " w2                             \
+  ".16b, v10.16b\n"                                                                      \
+  "eor " w3 ".16b, " w3                                                                  \
+  ".16b, v11.16b\n"                                                                      \
+  "bsl v13.16b, v14.16b, v12.16b\n cnt v14.16b, v14.16b\n"                               \
+  "bsl " w2 ".16b, " w3 ".16b, " w0 ".16b\n cnt " w3 ".16b, " w3                         \
+  ".16b\n"                                                                               \
+  "cnt v13.16b, v13.16b\n add " n0 ".16b, " n0                                           \
+  ".16b, v14.16b\n"                                                                      \
+  "cnt " w2 ".16b, " w2 ".16b\n add " n1 ".16b, " n1 ".16b, " w3                         \
+  ".16b\n"                                                                               \
   "add " k0 ".16b, " k0 ".16b, v13.16b\n add " k1 ".16b, " k1 ".16b, " w2 ".16b\n"
-#define REPBNN_TRIPLE_1(w0, w2, w3, n0, n1, k0, k1)                                                                 \
-  "eor v12.16b, " w0 ".16b, v6.16b\n eor v13.16b, " w2 ".16b, v7.16b\n eor v14.16b, " w3 ".16b, v8.16b\n"           \
-  "bsl v13.16b, v14.16b, v12.16b\n cnt v14.16b, v14.16b\n cnt v13.16b, v13.16b\n"                                   \
+#define REPBNN_TRIPLE_1(w0, w2, w3, n0, n1, k0, k1)                                      \
+  "eor v12.16b, " w0 ".16b, v6.16b\n eor v13.16b, " w2 ".16b, v7.16b\n eor v14.16b, " w3 \
+  ".16b, v8.16b\n"                                                                       \
+  "bsl v13.16b, v14.16b, v12.16b\n cnt v14.16b, v14.16b\n cnt v13.16b, v13.16b\n"        \
   "add " n0 ".16b, " n0 ".16b, v14.16b\n add " k0 ".16b, " k0 ".16b, v13.16b\n"
 
 // Byte sums n and k of four filters to 16-bit sums in k: (8 * steps - n) + 2 k. v15: 8 * steps in every byte.
-#define REPBNN_COMBINE(n, k)                                                                   \
-  "sub " n ".16b, v15.16b, " n ".16b\n uaddlp " k ".8h, " k ".16b\n"                           \
+#define REPBNN_COMBINE(n, k)                                \
+  "sub " n ".16b, v15.16b, " n ".16b\n uaddlp " k ".8h, " k \
+  ".16b\n"                                                  \
   "add " k ".8h, " k ".8h, " k ".8h\n uadalp " k ".8h, " n ".16b\n"
-#define REPBNN_COMBINE_FIRST                                                                                       \
+#define REPBNN_COMBINE_FIRST \
   REPBNN_COMBINE("v16", "v24") REPBNN_COMBINE("v17", "v25") REPBNN_COMBINE("v18", "v26") REPBNN_COMBINE("v19", "v27")
-#define REPBNN_COMBINE_SECOND                                                                                      \
+#define REPBNN_COMBINE_SECOND \
   REPBNN_COMBINE("v20", "v28") REPBNN_COMBINE("v21", "v29") REPBNN_COMBINE("v22", "v30") REPBNN_COMBINE("v23", "v31")
 
 #define REPBNN_WEIGHTS(a, b, c) "ld1 {" a ".4s, " b ".4s, " c ".4s}, [%[weight]], #48\n"
 
-#define REPBNN_SUM_TRIPLE(ADDRESS, LOAD, PART, COMBINE, PARTS)                                                       \
+#define REPBNN_SUM_TRIPLE(ADDRESS, LOAD, PART, COMBINE, PARTS) \
   __asm__ volatile(REPBNN_CLEAR_SUMS                                                                                \
                    "dup v15.16b, %w[bits]\n"                                                                        \
                    "0:\n ldr x9, [%[in]], #8\n mov x11, %[words]\n add x9, x9, %[offset]\n" ADDRESS                \

@@ -79,16 +79,12 @@ uint64_t bconv2d_kernel_calls(const Bconv2dKernel& kernel) {
 const IsaFunctions& isa_functions(Isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
-    case Isa::kAvx2:
-      return kAvx2Functions;
-    case Isa::kAvx512Vpopcntdq:
-      return kAvx512Functions;
+    case Isa::kAvx2: return kAvx2Functions;
+    case Isa::kAvx512Vpopcntdq: return kAvx512Functions;
 #elif defined(__aarch64__)
-    case Isa::kNeon:
-      return kNeonFunctions;
+    case Isa::kNeon: return kNeonFunctions;
 #endif
-    default:
-      return kScalarFunctions;
+    default: return kScalarFunctions;
   }
 }
 

@@ -68,14 +68,10 @@ void pack_triples(const FilterBits& bits, int lanes, int width, int first, bool 
 void pack_filters(const Bconv2dSpec& spec, const Bconv2dKernel& kernel, int first, uint32_t* out) {
   const FilterBits bits{spec, words_of(spec.geometry.in_channels)};
   switch (kernel.packing) {
-    case Packing::kPlain:
-      return pack_plain(bits, kernel.lanes, first, out);
-    case Packing::kBytes:
-      return pack_bytes(bits, kernel.lanes, first, out);
-    case Packing::kTriple:
-      return pack_triples(bits, kernel.lanes, kernel.lanes, first, false, out);
-    case Packing::kTripleInverted:
-      return pack_triples(bits, kernel.lanes, 4, first, true, out);
+    case Packing::kPlain: return pack_plain(bits, kernel.lanes, first, out);
+    case Packing::kBytes: return pack_bytes(bits, kernel.lanes, first, out);
+    case Packing::kTriple: return pack_triples(bits, kernel.lanes, kernel.lanes, first, false, out);
+    case Packing::kTripleInverted: return pack_triples(bits, kernel.lanes, 4, first, true, out);
   }
 }
 

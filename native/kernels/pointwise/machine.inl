@@ -117,9 +117,7 @@ __attribute__((noinline)) void run_block(const PointwiseTile& tile, const float*
         vector += kLanes;
         break;
       }
-      case StepKind::kClamp:
-        REPBNN_EACH_PIXEL v[p] = V::clamp(v[p], op->lo, op->hi);
-        break;
+      case StepKind::kClamp: REPBNN_EACH_PIXEL v[p] = V::clamp(v[p], op->lo, op->hi); break;
       case StepKind::kAddMap:
         read_map<P>(maps.floats[op->map], y, x, channel, lanes,
                     [&](int p, const float* from) { v[p] = V::add(v[p], V::load(from)); });
@@ -145,9 +143,7 @@ __attribute__((noinline)) void run_block(const PointwiseTile& tile, const float*
       case StepKind::kStoreInt8:
         REPBNN_EACH_PIXEL scatter_int8<V>(maps.int8s[op->map], y, x + p, channel, lanes, v[p]);
         break;
-      case StepKind::kSign:
-        sign_block<V, P>(maps.bits[op->map], y, x, channel, lanes, v);
-        break;
+      case StepKind::kSign: sign_block<V, P>(maps.bits[op->map], y, x, channel, lanes, v); break;
       case StepKind::kSignAdd: {
         const Value shift = V::load(vector);
         Value shifted[P];

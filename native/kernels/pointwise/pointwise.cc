@@ -7,16 +7,12 @@ namespace repbnn {
 RunTile pointwise_tile(Isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
-    case Isa::kAvx2:
-      return pointwise_avx2;
-    case Isa::kAvx512Vpopcntdq:
-      return pointwise_avx512;
+    case Isa::kAvx2: return pointwise_avx2;
+    case Isa::kAvx512Vpopcntdq: return pointwise_avx512;
 #elif defined(__aarch64__)
-    case Isa::kNeon:
-      return pointwise_neon;
+    case Isa::kNeon: return pointwise_neon;
 #endif
-    default:
-      return pointwise_scalar;
+    default: return pointwise_scalar;
   }
 }
 

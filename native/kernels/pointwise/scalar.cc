@@ -20,12 +20,8 @@ void run_value(const PointwiseTile& tile, int pixel, int lane, int copy) {
     const PackedProgram::Op& op = program.ops()[i];
     const FloatMap& map = maps.floats[op.map];
     switch (op.kind) {
-      case StepKind::kMul:
-        v = v * next();
-        break;
-      case StepKind::kAdd:
-        v = v + next();
-        break;
+      case StepKind::kMul: v = v * next(); break;
+      case StepKind::kAdd: v = v + next(); break;
       case StepKind::kPrelu: {
         const float slope = next();
         v = v >= 0.0f ? v : v * slope;
@@ -35,24 +31,12 @@ void run_value(const PointwiseTile& tile, int pixel, int lane, int copy) {
         v = v < op.lo ? op.lo : v;
         v = op.hi < v ? op.hi : v;
         break;
-      case StepKind::kAddMap:
-        v = v + map.at(tile.y, x)[channel_of(map, channel)];
-        break;
-      case StepKind::kMulMap:
-        v = v * map.at(tile.y, x)[channel_of(map, channel)];
-        break;
-      case StepKind::kLoad:
-        v = map.at(tile.y, x)[channel_of(map, channel)];
-        break;
-      case StepKind::kStore:
-        map.at(tile.y, x)[channel] = v;
-        break;
-      case StepKind::kStoreInt8:
-        maps.int8s[op.map].at(tile.y, x)[channel] = to_int8(v);
-        break;
-      case StepKind::kSign:
-        store_bits(maps.bits[op.map], maps.bits[op.map].at(tile.y, x), channel, v < 0.0f, 1);
-        break;
+      case StepKind::kAddMap: v = v + map.at(tile.y, x)[channel_of(map, channel)]; break;
+      case StepKind::kMulMap: v = v * map.at(tile.y, x)[channel_of(map, channel)]; break;
+      case StepKind::kLoad: v = map.at(tile.y, x)[channel_of(map, channel)]; break;
+      case StepKind::kStore: map.at(tile.y, x)[channel] = v; break;
+      case StepKind::kStoreInt8: maps.int8s[op.map].at(tile.y, x)[channel] = to_int8(v); break;
+      case StepKind::kSign: store_bits(maps.bits[op.map], maps.bits[op.map].at(tile.y, x), channel, v < 0.0f, 1); break;
       case StepKind::kSignAdd:
         store_bits(maps.bits[op.map], maps.bits[op.map].at(tile.y, x), channel, v + next() < 0.0f, 1);
         break;

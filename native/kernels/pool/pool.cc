@@ -10,16 +10,12 @@ namespace {
 const PoolFunctions& functions_of(Isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
-    case Isa::kAvx2:
-      return kAvx2Pool;
-    case Isa::kAvx512Vpopcntdq:
-      return kAvx512Pool;
+    case Isa::kAvx2: return kAvx2Pool;
+    case Isa::kAvx512Vpopcntdq: return kAvx512Pool;
 #elif defined(__aarch64__)
-    case Isa::kNeon:
-      return kNeonPool;
+    case Isa::kNeon: return kNeonPool;
 #endif
-    default:
-      return kScalarPool;
+    default: return kScalarPool;
   }
 }
 

@@ -115,35 +115,16 @@ inline Program chain_program(Random& random, int channels) {
     for (float& value : u) value = random.special();
     for (float& value : v) value = random.real(-1, 1);
     switch (kind) {
-      case StepKind::kMul:
-        program.mul(u.data());
-        break;
-      case StepKind::kAdd:
-        program.add(u.data());
-        break;
-      case StepKind::kPrelu:
-        program.prelu(u.data());
-        break;
-      case StepKind::kClamp:
-        program.clamp(-1.0f, 1.0f);
-        break;
-      case StepKind::kAddMap:
-        program.add_map(random.in(0, kTestMaps - 1));
-        break;
-      case StepKind::kStore:
-        program.store(random.in(0, 1));
-        break;
-      case StepKind::kSign:
-        program.sign(random.in(0, kTestMaps - 1));
-        break;
-      case StepKind::kSignAdd:
-        program.sign_add(u.data(), random.in(0, kTestMaps - 1));
-        break;
-      case StepKind::kSignMulAdd:
-        program.sign_mul_add(u.data(), v.data(), random.in(0, kTestMaps - 1));
-        break;
-      default:
-        std::abort();  // chains.inc has a step that this test does not draw
+      case StepKind::kMul: program.mul(u.data()); break;
+      case StepKind::kAdd: program.add(u.data()); break;
+      case StepKind::kPrelu: program.prelu(u.data()); break;
+      case StepKind::kClamp: program.clamp(-1.0f, 1.0f); break;
+      case StepKind::kAddMap: program.add_map(random.in(0, kTestMaps - 1)); break;
+      case StepKind::kStore: program.store(random.in(0, 1)); break;
+      case StepKind::kSign: program.sign(random.in(0, kTestMaps - 1)); break;
+      case StepKind::kSignAdd: program.sign_add(u.data(), random.in(0, kTestMaps - 1)); break;
+      case StepKind::kSignMulAdd: program.sign_mul_add(u.data(), v.data(), random.in(0, kTestMaps - 1)); break;
+      default: std::abort();  // chains.inc has a step that this test does not draw
     }
   }
   return program;
@@ -159,45 +140,25 @@ inline Program random_program(Random& random, int channels) {
     for (float& value : v) value = random.real(-1, 1);
     const int map = random.in(0, kTestMaps - 1), stored = random.in(0, 1);
     switch (random.in(0, 12)) {
-      case 0:
-        program.mul(u.data());
-        break;
+      case 0: program.mul(u.data()); break;
       case 1:
-      case 2:
-        program.add(u.data());
-        break;
-      case 3:
-        program.prelu(u.data());
-        break;
+      case 2: program.add(u.data()); break;
+      case 3: program.prelu(u.data()); break;
       case 4: {
         const float lo = random.of({-2, -1, 0, 0, 0});
         program.clamp(lo, random.one_in(2) ? std::numeric_limits<float>::infinity() : random.of({0, 1, 6}));
         break;
       }
-      case 5:
-        program.add_map(map);
-        break;
-      case 6:
-        program.mul_map(map);
-        break;
+      case 5: program.add_map(map); break;
+      case 6: program.mul_map(map); break;
       case 7:
         if (random.one_in(3)) program.load(map);
         break;
-      case 8:
-        program.store(stored);
-        break;
-      case 9:
-        program.store_int8(map);
-        break;
-      case 10:
-        program.sign(map);
-        break;
-      case 11:
-        program.sign_add(u.data(), map);
-        break;
-      case 12:
-        program.sign_mul_add(u.data(), v.data(), map);
-        break;
+      case 8: program.store(stored); break;
+      case 9: program.store_int8(map); break;
+      case 10: program.sign(map); break;
+      case 11: program.sign_add(u.data(), map); break;
+      case 12: program.sign_mul_add(u.data(), v.data(), map); break;
     }
   }
   if (random.one_in(2)) program.store(0);
@@ -223,12 +184,8 @@ inline void apply_program(const Program& program, const Bindings& maps, int y, i
   for (const Program::Step& step : program.steps()) {
     const FloatMap& map = maps.floats[step.map];
     switch (step.kind) {
-      case StepKind::kMul:
-        v = v * step.vector[channel];
-        break;
-      case StepKind::kAdd:
-        v = v + step.vector[channel];
-        break;
+      case StepKind::kMul: v = v * step.vector[channel]; break;
+      case StepKind::kAdd: v = v + step.vector[channel]; break;
       case StepKind::kPrelu:
         if (!(v >= 0.0f)) v = v * step.vector[channel];
         break;
@@ -236,27 +193,17 @@ inline void apply_program(const Program& program, const Bindings& maps, int y, i
         if (v < step.lo) v = step.lo;
         if (v > step.hi) v = step.hi;
         break;
-      case StepKind::kAddMap:
-        v = v + map_value(map, y, x, channel);
-        break;
-      case StepKind::kMulMap:
-        v = v * map_value(map, y, x, channel);
-        break;
-      case StepKind::kLoad:
-        v = map_value(map, y, x, channel);
-        break;
-      case StepKind::kStore:
-        map.data[y * map.row_pitch + x * map.pixel_stride + channel] = v;
-        break;
+      case StepKind::kAddMap: v = v + map_value(map, y, x, channel); break;
+      case StepKind::kMulMap: v = v * map_value(map, y, x, channel); break;
+      case StepKind::kLoad: v = map_value(map, y, x, channel); break;
+      case StepKind::kStore: map.data[y * map.row_pitch + x * map.pixel_stride + channel] = v; break;
       case StepKind::kStoreInt8: {
         const Int8Map& out = maps.int8s[step.map];
         const float rounded = v >= 127.0f ? 127.0f : v > -128.0f ? std::round(v) : -128.0f;
         out.data[y * out.row_pitch + x * out.pixel_stride + channel] = static_cast<int8_t>(rounded);
         break;
       }
-      case StepKind::kSign:
-        set_bit(maps.bits[step.map], y, x, channel, v < 0.0f);
-        break;
+      case StepKind::kSign: set_bit(maps.bits[step.map], y, x, channel, v < 0.0f); break;
       case StepKind::kSignAdd: {
         volatile float shifted = v + step.vector[channel];
         set_bit(maps.bits[step.map], y, x, channel, shifted < 0.0f);
