@@ -27,10 +27,10 @@ struct Block {
 };
 
 #define REPBNN_CLEAR(a, b, c, d) "movi " a ".4s, #0\n movi " b ".4s, #0\n movi " c ".4s, #0\n movi " d ".4s, #0\n"
-#define REPBNN_CLEAR_SUMS                                                           \
-  REPBNN_CLEAR("v16", "v17", "v18", "v19")                                          \
-  REPBNN_CLEAR("v20", "v21", "v22", "v23") REPBNN_CLEAR("v24", "v25", "v26", "v27") \
-      REPBNN_CLEAR("v28", "v29", "v30", "v31")
+#define REPBNN_CLEAR_SUMS                  \
+  REPBNN_CLEAR("v16", "v17", "v18", "v19") \
+  REPBNN_CLEAR("v20", "v21", "v22", "v23") \
+  REPBNN_CLEAR("v24", "v25", "v26", "v27") REPBNN_CLEAR("v28", "v29", "v30", "v31")
 
 #define REPBNN_SUM_REGISTERS \
   "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31"
