@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-WIDTH = 118
+WIDTH = 150
 
 
 def main(out: Path, commands: list[str]) -> None:
