@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-WIDTH = 150
+WIDTH = 152
 
 
 def main(out: Path, commands: list[str]) -> None:
