@@ -88,7 +88,7 @@ def convert(
         float_weights_all: the same for stem and shortcuts.
         verify: prove the file before it is written.
         samples: how many inputs the proof runs.
-        data: pictures for the proof, a folder or file that ``eval`` takes; without it seeded inputs.
+        data: pictures for the proof, a folder or file that ``eval`` takes; without it those of this package.
         keras: also write the network as a ``.keras`` file.
         report: also write an HTML page.
         force: replace outputs that exist.
@@ -112,14 +112,7 @@ def convert(
     if samples < 1:
         raise UsageError("--samples", f"it is {samples}", "give at least 1, or --no-verify")
     check_outputs(text, outputs, force=force)
-    options = LoadOptions(
-        beta=beta,
-        weights=None if weights is None else Path(weights),
-        input_shape=None if input_shape is None else tuple(input_shape),
-        mean=None if mean is None else tuple(mean),
-        std=None if std is None else tuple(std),
-        labels=None if labels is None else tuple(labels),
-    )
+    options = LoadOptions.of(beta=beta, weights=weights, input_shape=input_shape, mean=mean, std=std, labels=labels)
     run = _Run()
     with run.phase("load", f"loading {name}"):
         loaded = front_ends.load(text, options) if text else source_of_model(source, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +29,27 @@ class LoadOptions:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     labels: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        beta: int | None,
+        weights: str | Path | None,
+        input_shape: Sequence[int] | None,
+        mean: Sequence[float] | None,
+        std: Sequence[float] | None,
+        labels: Sequence[str] | None,
+    ) -> LoadOptions:
+        """The options as callers of the Python functions write them: any sequence, any kind of path."""
+        return cls(
+            beta=beta,
+            weights=None if weights is None else Path(weights),
+            input_shape=None if input_shape is None else tuple(input_shape),
+            mean=None if mean is None else tuple(mean),
+            std=None if std is None else tuple(std),
+            labels=None if labels is None else tuple(labels),
+        )
 
 
 @dataclass

@@ -47,14 +47,7 @@ def verify(
     """
     path = Path(file)
     content = read_input(path)
-    options = LoadOptions(
-        beta=beta,
-        weights=None if weights is None else Path(weights),
-        input_shape=None if input_shape is None else tuple(input_shape),
-        mean=None if mean is None else tuple(mean),
-        std=None if std is None else tuple(std),
-        labels=None if labels is None else tuple(labels),
-    )
+    options = LoadOptions.of(beta=beta, weights=weights, input_shape=input_shape, mean=mean, std=std, labels=labels)
     begin = time.perf_counter()
     with console.step("loading the source"):
         is_name = isinstance(source, str | Path)

@@ -31,7 +31,7 @@ class Run:
         folder: where checkpoint.pt and log.csv live.
         train: training images, on the device to train on.
         test: test images, on the same device.
-        compile_network: use torch.compile (2.7 times as fast on a CPU, a minute to start).
+        compile_network: use torch.compile: faster steps, a minute to start.
     """
 
     def __init__(
