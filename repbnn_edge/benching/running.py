@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import subprocess
-import sys
+import contextlib
+import threading
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from repbnn_edge import console
-from repbnn_edge.benching import host, report, statistics, verdicts
+from repbnn_edge.benching import report, statistics, verdicts
+from repbnn_edge.benching.outcome import Outcome
 from repbnn_edge.benching.presets import Effort
 from repbnn_edge.benching.verdicts import Reason
-from repbnn_edge.errors import UsageError
+from repbnn_edge.devices.cores import choose
+from repbnn_edge.devices.host import HostDevice
+from repbnn_edge.devices.interface import Device
+from repbnn_edge.errors import DeviceError, UsageError
 from repbnn_edge.files import read_input, sha256_of
 
 _GRACE_SECONDS = 60.0
+_BETWEEN_SECONDS = 15.0  # for what happens between two processes
 
 
 @dataclass(frozen=True)
@@ -34,34 +37,21 @@ class Row:
     num_threads: int
     delegate: str
     delegate_options: dict[str, str]
+    device: Device
     cores: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
         """What messages and references call it."""
         threads = "" if self.num_threads == 1 else f", {self.num_threads} threads"
-        return f"{self.file.name} in {self.runtime}{threads}"
-
-
-@dataclass
-class _Outcome:
-    """What the processes of a row said."""
-
-    samples: list[NDArray[np.float64]] = field(default_factory=list)
-    loaded: dict[str, Any] = field(default_factory=dict)
-    init_ms: list[float] = field(default_factory=list)
-    first_ms: list[float] = field(default_factory=list)
-    peak_bytes: list[int] = field(default_factory=list)
-    reasons: list[Reason] = field(default_factory=list)
-    before: dict[str, Any] = field(default_factory=dict)
-    after: dict[str, Any] = field(default_factory=dict)
-    shares: list[float] = field(default_factory=list)
-    error: dict[str, Any] | None = None
+        where = "" if self.device.name == "host" else f" on {self.device.name}"
+        return f"{self.file.name} in {self.runtime}{where}{threads}"
 
 
 def bench(
     files: Sequence[str | Path],
     *,
+    devices: Sequence[Device] | None = None,
     runtimes: Sequence[str] = ("litert",),
     num_threads: Sequence[int] = (1,),
     delegate: str = "auto",
@@ -69,13 +59,14 @@ def bench(
     effort: Effort,
     warmup_runs: int = 1,
     repeats: int = 3,
-    cores: Sequence[int] = (),
+    cores: str = "all",
     timeout: float | None = None,
 ) -> report.BenchReport:
-    """Measure files on this machine.
+    """Measure files on devices, which run side by side.
 
     Args:
-        files: ``.tflite`` files; the first is what the others are compared with.
+        files: ``.tflite`` files; on each device the first row is what the others are compared with.
+        devices: where; they are made ready and left clean here. Without any, this machine.
         runtimes: of ``repbnn_edge.runtime.sessions.RUNTIMES``.
         num_threads: each gives rows of its own.
         delegate: ``auto``, ``none`` or a library's path.
@@ -83,7 +74,7 @@ def bench(
         effort: how long each process measures.
         warmup_runs: least runs before the first counted one.
         repeats: processes for each row.
-        cores: pin to these; empty leaves it to the kernel.
+        cores: pin to ``prime``, ``big`` or ``little`` cores, or to a hex mask; ``all`` leaves it to the kernel.
         timeout: seconds for one process; by default the effort's limit and a minute.
 
     Raises:
@@ -91,46 +82,98 @@ def bench(
     """
     if repeats < 1 or any(threads < 1 for threads in num_threads):
         raise UsageError("bench", "repeats and threads start at 1", "give positive numbers")
-    missing = sorted(set(cores) - set(host.usable_cores()))
-    if missing:
-        raise UsageError("--cores", f"this process may not run on core {missing[0]}", "see `taskset -p $$`")
     for file in files:
         read_input(Path(file))
-    rows = [
-        Row(Path(file), runtime, threads, delegate, dict(delegate_options or {}), tuple(cores))
-        for runtime in runtimes
-        for threads in num_threads
-        for file in files
-    ]
-    outcomes = [_Outcome() for _ in rows]
-    interrupted = _measure_all(rows, outcomes, effort, warmup_runs, repeats, timeout)
-    device = host.facts()
+    places = list(devices) if devices else [HostDevice()]
+    limit = timeout if timeout is not None else effort.max_secs + _GRACE_SECONDS
+    seconds = (limit + _BETWEEN_SECONDS) * repeats * len(runtimes) * len(num_threads) * len(files)
+    with contextlib.ExitStack() as cleaning:
+        for device in places:
+            cleaning.callback(device.close)
+            device.prepare(seconds)
+        facts = {id(device): device.facts() for device in places}
+        pinned = {
+            id(device): tuple(choose(cores, facts[id(device)]["cores"], device.usable_cores(), device.name))
+            for device in places
+        }
+        rows = [
+            Row(Path(file), runtime, threads, delegate, dict(delegate_options or {}), device, pinned[id(device)])
+            for device in places
+            for runtime in runtimes
+            for threads in num_threads
+            for file in files
+        ]
+        outcomes = [Outcome() for _ in rows]
+        interrupted = _measure_all(rows, outcomes, effort, warmup_runs, repeats, limit)
     results = [
-        _result(row, outcome, device, effort, warmup_runs, repeats) for row, outcome in zip(rows, outcomes, strict=True)
+        _result(row, outcome, facts[id(row.device)], effort, warmup_runs, repeats)
+        for row, outcome in zip(rows, outcomes, strict=True)
     ]
     return report.BenchReport(results=_with_references(rows, outcomes, results), interrupted=interrupted)
 
 
 def _measure_all(
-    rows: list[Row], outcomes: list[_Outcome], effort: Effort, warmup_runs: int, repeats: int, timeout: float | None
+    rows: list[Row], outcomes: list[Outcome], effort: Effort, warmup_runs: int, repeats: int, limit: float
 ) -> bool:
-    """Run everything; True when Ctrl-C ended it early, with what was finished kept."""
-    console.note(f"{len(rows)} rows, {repeats} processes each, at least {len(rows) * repeats * effort.min_secs:.0f} s")
-    try:
-        with console.progress("measuring", len(rows) * repeats) as advance:
-            for _ in range(repeats):
-                for row, outcome in zip(rows, outcomes, strict=True):
-                    if not any(reason.code in verdicts.FAILED for reason in outcome.reasons):
-                        _run_process(row, outcome, effort, warmup_runs, timeout)
-                    advance(1)
-    except KeyboardInterrupt:
-        return True
+    """Run everything, devices side by side; True when Ctrl-C ended it early, with what was finished kept."""
+    by_device: dict[int, list[tuple[Row, Outcome]]] = {}
+    for row, outcome in zip(rows, outcomes, strict=True):
+        by_device.setdefault(id(row.device), []).append((row, outcome))
+    longest = max(map(len, by_device.values())) * repeats * effort.min_secs
+    console.note(f"{len(rows)} rows, {repeats} processes each, at least {longest:.0f} s")
+    stopping = threading.Event()
+    with (
+        console.progress("measuring", len(rows) * repeats) as advance,
+        ThreadPoolExecutor(max_workers=len(by_device), thread_name_prefix="device") as pool,
+    ):
+        work = [
+            pool.submit(_measure_device, pairs, effort, warmup_runs, repeats, limit, stopping, advance)
+            for pairs in by_device.values()
+        ]
+        try:
+            return _wait_for(work)
+        except BaseException as problem:
+            stopping.set()
+            for pairs in by_device.values():
+                pairs[0][0].device.stop()
+            wait(work)
+            if isinstance(problem, KeyboardInterrupt):
+                return True
+            raise
+
+
+def _wait_for(work: list[Future[None]]) -> bool:
+    """Wait in short steps: on Windows Ctrl-C does not interrupt a long one."""
+    unfinished = set(work)
+    while unfinished:
+        finished, unfinished = wait(unfinished, timeout=0.5, return_when=FIRST_COMPLETED)
+        for future in finished:
+            future.result()
     return False
 
 
-def _run_process(row: Row, outcome: _Outcome, effort: Effort, warmup_runs: int, timeout: float | None) -> None:
-    cores = list(row.cores) or host.usable_cores()
-    before = host.state(cores)
+def _measure_device(
+    pairs: list[tuple[Row, Outcome]],
+    effort: Effort,
+    warmup_runs: int,
+    repeats: int,
+    limit: float,
+    stopping: threading.Event,
+    advance: Callable[[int], None],
+) -> None:
+    """The rows of one device in turn: A B C A B C."""
+    for _ in range(repeats):
+        for row, outcome in pairs:
+            if stopping.is_set():
+                return
+            if not outcome.failed:
+                _run_process(row, outcome, effort, warmup_runs, limit, stopping)
+            advance(1)
+
+
+def _run_process(
+    row: Row, outcome: Outcome, effort: Effort, warmup_runs: int, limit: float, stopping: threading.Event
+) -> None:
     request = {
         "file": str(row.file.resolve()),
         "runtime": row.runtime,
@@ -141,94 +184,43 @@ def _run_process(row: Row, outcome: _Outcome, effort: Effort, warmup_runs: int, 
         "warmup_runs": warmup_runs,
         "cores": list(row.cores),
     }
-    limit = timeout if timeout is not None else effort.max_secs + _GRACE_SECONDS
-    own = _talk(request, outcome, limit)
-    after = host.state(cores)
-    share = host.other_share(before, after, own)
+    cores = list(row.cores) or row.device.usable_cores()
+    try:
+        before = row.device.state(cores)
+        began = Outcome()
+        own = began.add_process(row.device.run(request, limit))
+        if stopping.is_set():  # half a process is no sample
+            return
+        outcome.merge(began)
+        after = row.device.state(cores)
+    except DeviceError as error:
+        outcome.lost(error)
+        return
+    share = _other_share(before, after, own)
     if share is not None:
         outcome.shares.append(share)
     outcome.before = outcome.before or before
     outcome.after = after
 
 
-def _talk(request: dict[str, Any], outcome: _Outcome, limit: float) -> float:
-    """Run one worker; gives the CPU seconds that it took."""
-    began_children = _children_seconds()
-    command = [sys.executable, "-m", "repbnn_edge.benching.worker"]
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        out, err = process.communicate(json.dumps(request), timeout=limit)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        outcome.reasons.append(Reason("timed_out", f"it did not end within {limit:g} s"))
-        return _children_seconds() - began_children
-    except BaseException:  # Ctrl-C among them: no worker outlives us
-        process.kill()
-        process.communicate()
-        raise
-    _read_events(out, outcome)
-    if process.returncode != 0:
-        outcome.reasons.append(Reason("runner_failed", _cause(process.returncode, err, outcome)))
-    return _children_seconds() - began_children
-
-
-def _read_events(text: str, outcome: _Outcome) -> None:
-    nanoseconds: list[int] = []
-    for line in text.splitlines():
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue  # a library that writes to the descriptor itself
-        kind = event.get("event")
-        if kind == "loaded":
-            outcome.loaded.update(event)
-            outcome.init_ms.append(event["init_ms"])
-        elif kind == "first":
-            _first(event, outcome)
-        elif kind == "runs":
-            nanoseconds.extend(event["ns"])
-        elif kind == "end":
-            outcome.peak_bytes.append(event["peak_memory_bytes"])
-        elif kind == "error":
-            outcome.error = event
-    if nanoseconds:
-        outcome.samples.append(np.asarray(nanoseconds, np.float64) / 1e6)
-
-
-def _first(event: dict[str, Any], outcome: _Outcome) -> None:
-    outcome.first_ms.append(event["first_ms"])
-    if not event["repeatable"]:
-        outcome.reasons.append(Reason("wrong_output", "two runs on the same input differ, or are not finite"))
-
-
-def _cause(code: int, err: str, outcome: _Outcome) -> str:
-    if outcome.error:
-        return f"{outcome.error['what']}: {outcome.error['why']}"
-    if code < 0:
-        return f"ended by {signal.Signals(-code).name}"
-    lines = [line for line in err.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else f"exit code {code}"
-
-
-def _children_seconds() -> float:
-    import resource
-
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+def _other_share(before: dict[str, Any], after: dict[str, Any], own_seconds: float | None) -> float | None:
+    """What part of the cores' time others took between two states; None where the kernel does not tell."""
+    if own_seconds is None or before.get("busy_ticks") is None or after.get("busy_ticks") is None:
+        return None
+    total = after["total_ticks"] - before["total_ticks"]
+    if total <= 0:
+        return None
+    busy = after["busy_ticks"] - before["busy_ticks"] - own_seconds * after["ticks_per_second"]
+    return float(min(max(busy / total, 0.0), 1.0))
 
 
 def _result(
-    row: Row, outcome: _Outcome, device: dict[str, Any], effort: Effort, warmup_runs: int, repeats: int
+    row: Row, outcome: Outcome, device: dict[str, Any], effort: Effort, warmup_runs: int, repeats: int
 ) -> report.BenchResult:
     reasons = list(outcome.reasons)
+    emulated = device.get("emulated")
+    if emulated:
+        reasons.append(Reason("emulated", str(emulated)))
     delegate = outcome.loaded.get("delegate")
     if outcome.samples:
         after = {**outcome.after, "other_cpu_share": max(outcome.shares, default=None)}
@@ -241,7 +233,7 @@ def _result(
         model=_model(row.file),
         runtime=report.BenchedRuntime(name=runtime[0], version=runtime[1]) if runtime else None,
         delegate=report.BenchedDelegate(**delegate) if delegate else None,
-        device=device,
+        device={"name": row.device.name, **device},
         config=report.Config(
             num_threads=row.num_threads,
             cpu_mask=f"{sum(1 << core for core in row.cores):x}" if row.cores else None,
@@ -249,7 +241,9 @@ def _result(
             repeats=repeats,
             **asdict(effort),
         ),
-        latency_ms=report.Latency(**asdict(statistics.summarise(outcome.samples))) if outcome.samples else None,
+        latency_ms=report.Latency(**asdict(statistics.summarise(outcome.samples)))
+        if outcome.samples and not emulated
+        else None,
         samples_ms=[process.round(6).tolist() for process in outcome.samples],
         runs=sum(map(len, outcome.samples)),
         init_ms=_middle(outcome.init_ms),
@@ -276,16 +270,17 @@ def _verdict(reasons: list[Reason]) -> report.Verdict:
 
 
 def _with_references(
-    rows: list[Row], outcomes: list[_Outcome], results: list[report.BenchResult]
+    rows: list[Row], outcomes: list[Outcome], results: list[report.BenchResult]
 ) -> list[report.BenchResult]:
-    """Each row against the first: the same machine, minute by minute."""
-    first = outcomes[0].samples
+    """Each row against the first of its device: the same machine, minute by minute."""
+    firsts: dict[int, int] = {}
     compared = []
-    for outcome, result in zip(outcomes, results, strict=True):
+    for index, (row, outcome, result) in enumerate(zip(rows, outcomes, results, strict=True)):
+        first = firsts.setdefault(id(row.device), index)
         references = []
-        if first and outcome.samples:
-            value, interval = statistics.ratio(outcome.samples, first)
-            references = [report.ReferenceRatio(name=rows[0].name, ratio=value, ci95=interval)]
+        if outcomes[first].samples and outcome.samples:
+            value, interval = statistics.ratio(outcome.samples, outcomes[first].samples)
+            references = [report.ReferenceRatio(name=rows[first].name, ratio=value, ci95=interval)]
         compared.append(result.model_copy(update={"references": references}))
     return compared
 

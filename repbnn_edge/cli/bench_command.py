@@ -23,7 +23,7 @@ def command(
         list[str] | None, typer.Option(help="litert, tflite or lce; repeatable.", show_default="litert")
     ] = None,
     num_threads: Annotated[str, typer.Option("--num-threads", "--num_threads", help="One number, or 1,2,4.")] = "1",
-    cores: Annotated[str, typer.Option(help="all, or a hex mask as for taskset.")] = "all",
+    cores: Annotated[str, typer.Option(help="prime, big, little, all, or a hex mask as for taskset.")] = "all",
     delegate: Annotated[str, typer.Option(help="auto, none, or the path of a library.")] = "auto",
     delegate_option: Annotated[list[str] | None, typer.Option(help="key=value for the delegate; repeatable.")] = None,
     preset: Annotated[str, typer.Option(help="quick, standard or mlperf.")] = "quick",
@@ -41,7 +41,9 @@ def command(
     """Measure how fast files run, with an interval and a verdict beside every number."""
     from repbnn_edge.benching.presets import effort
     from repbnn_edge.benching.running import bench
+    from repbnn_edge.devices.cores import check
 
+    check(cores)
     if device != "host":
         raise UnsupportedError(f"--device {device}", "only the host is measured so far", "leave it out")
     report = bench(
@@ -53,7 +55,7 @@ def command(
         effort=effort(preset, num_runs, min_secs, max_secs),
         warmup_runs=warmup_runs,
         repeats=repeats,
-        cores=_mask(cores),
+        cores=cores,
         timeout=timeout,
     )
     _show(report, output, as_json=as_json)
@@ -140,18 +142,6 @@ def _numbers(text: str) -> list[int]:
     if min(numbers) < 1 or len(set(numbers)) != len(numbers):
         raise UsageError("--num-threads", f"{text!r} repeats a number or has one below 1", "give 1 or 1,2,4")
     return numbers
-
-
-def _mask(text: str) -> list[int]:
-    if text == "all":
-        return []
-    try:
-        mask = int(text, 16)
-    except ValueError as error:
-        raise UsageError("--cores", f"{text!r} is neither all nor a hex mask", "give, for instance, f0") from error
-    if mask < 1:
-        raise UsageError("--cores", "the mask names no core", "give, for instance, f0")
-    return [core for core in range(mask.bit_length()) if mask >> core & 1]
 
 
 def _pairs(options: list[str]) -> dict[str, str]:

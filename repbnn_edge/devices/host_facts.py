@@ -47,18 +47,8 @@ def state(cores: Sequence[int]) -> dict[str, Any]:
         "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "busy_ticks": busy,
         "total_ticks": total,
+        "ticks_per_second": os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else None,
     }
-
-
-def other_share(before: dict[str, Any], after: dict[str, Any], own_seconds: float) -> float | None:
-    """What part of the cores' time others took between two states; None where the kernel does not tell."""
-    if before["busy_ticks"] is None or after["busy_ticks"] is None:
-        return None
-    total = after["total_ticks"] - before["total_ticks"]
-    if total <= 0:
-        return None
-    busy = after["busy_ticks"] - before["busy_ticks"] - own_seconds * os.sysconf("SC_CLK_TCK")
-    return float(min(max(busy / total, 0.0), 1.0))
 
 
 def usable_cores() -> list[int]:

@@ -1,0 +1,101 @@
+"""What the processes of one row said: their events, gathered one by one as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repbnn_edge.benching.verdicts import FAILED, Reason
+from repbnn_edge.devices.interface import Event
+from repbnn_edge.errors import DeadlineError, DeviceError
+
+
+@dataclass
+class Outcome:
+    """Samples and facts of a row, over its processes."""
+
+    samples: list[NDArray[np.float64]] = field(default_factory=list)
+    loaded: dict[str, Any] = field(default_factory=dict)
+    init_ms: list[float] = field(default_factory=list)
+    first_ms: list[float] = field(default_factory=list)
+    peak_bytes: list[int] = field(default_factory=list)
+    reasons: list[Reason] = field(default_factory=list)
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+    shares: list[float] = field(default_factory=list)
+    error: Event | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no use in running it again."""
+        return any(reason.code in FAILED for reason in self.reasons)
+
+    def add_process(self, events: Iterable[Event]) -> float | None:
+        """Take in one process as it runs; gives the CPU seconds that it took, None where nobody knows."""
+        nanoseconds: list[int] = []
+        seconds = None
+        try:
+            for event in events:
+                if event["event"] == "runs":
+                    nanoseconds.extend(event["ns"])
+                elif event["event"] == "exit":
+                    seconds = event["cpu_seconds"]
+                    self._exit(event)
+                else:
+                    self._other(event)
+        except DeadlineError as error:
+            self.reasons.append(Reason("timed_out", error.why))
+            return seconds
+        except DeviceError as error:
+            self.lost(error)
+            return seconds
+        except (KeyError, TypeError, ValueError, OverflowError):  # a runner that does not keep to its own format
+            self.reasons.append(Reason("runner_failed", "its output is not what a runner writes"))
+            return seconds
+        if nanoseconds:
+            self.samples.append(np.asarray(nanoseconds, np.float64) / 1e6)
+        return seconds
+
+    def merge(self, process: Outcome) -> None:
+        """Add what one finished process said."""
+        self.loaded.update(process.loaded)
+        for name in ("samples", "init_ms", "first_ms", "peak_bytes", "reasons"):
+            getattr(self, name).extend(getattr(process, name))
+        self.reasons = list(dict.fromkeys(self.reasons))  # what every process says is said once
+        self.error = process.error or self.error
+
+    def lost(self, error: DeviceError) -> None:
+        """The device went between two processes."""
+        self.reasons.append(Reason("device_lost", f"{error.what}: {error.why}, {error.do}"))
+
+    def _other(self, event: Event) -> None:
+        kind = event["event"]
+        if kind == "loaded":
+            self.loaded.update(event)
+            self.init_ms.append(float(event["init_ms"]))
+        elif kind == "first":
+            self.first_ms.append(float(event["first_ms"]))
+            if not event["repeatable"]:
+                self.reasons.append(Reason("wrong_output", "two runs on the same input differ, or are not finite"))
+        elif kind == "end":
+            self.peak_bytes.append(int(event["peak_memory_bytes"]))
+        elif kind == "affinity":
+            self.reasons.append(Reason("affinity_refused", str(event["refused"])))
+        elif kind == "error":
+            self.error = event
+
+    def _exit(self, event: Event) -> None:
+        if event["code"] != 0:
+            self.reasons.append(Reason("runner_failed", self._cause(event)))
+
+    def _cause(self, event: Event) -> str:
+        if self.error:
+            return f"{self.error['what']}: {self.error['why']}"
+        if event["signal"]:
+            return f"ended by {event['signal']}"
+        lines = [line for line in event["stderr"].splitlines() if line.strip()]
+        return lines[-1][:300] if lines else f"exit code {event['code']}"
