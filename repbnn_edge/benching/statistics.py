@@ -99,6 +99,28 @@ def ratio(ours: Samples, reference: Samples) -> tuple[float, tuple[float, float]
     return value, _paired_interval(pairs, value)
 
 
+def unpaired_ratio(ours: Samples, reference: Samples) -> tuple[float, tuple[float, float]]:
+    """As ``ratio``, of processes that did not run in turn: another day's machine is not taken out.
+
+    Welch's interval on the logarithms of the processes' medians; where one side has a single process, the bootstrap
+    within them, which says nothing of what differs between processes.
+    """
+    value = centre(ours) / centre(reference)
+    if min(len(ours), len(reference)) < 2:
+        return value, interval(bootstrap_centres(ours, _SEED) / bootstrap_centres(reference, _SEED + 1))
+    errors, freedom = [], []
+    for samples in (ours, reference):
+        logs = np.log([np.median(process) for process in samples])
+        errors.append(float(logs.var(ddof=1)) / len(logs))
+        freedom.append(len(logs) - 1)
+    error = sum(errors)
+    weights = sum(part**2 / count for part, count in zip(errors, freedom, strict=True))
+    degrees = int(error**2 / weights) if weights > 0 else sum(freedom)
+    half = _student(max(degrees, 1)) * float(error**0.5)
+    middle = float(np.log(value))
+    return value, (float(np.exp(middle - half)), float(np.exp(middle + half)))
+
+
 def _paired_interval(pairs: NDArray[np.float64], value: float) -> tuple[float, float]:
     """The interval of a paired ratio.
 
@@ -110,9 +132,13 @@ def _paired_interval(pairs: NDArray[np.float64], value: float) -> tuple[float, f
     count = len(logs)
     if count == 1:
         return interval(pairs[0])
-    half = _T95[min(count, len(_T95) + 1) - 2] * float(np.median(logs, axis=1).std(ddof=1)) / count**0.5
+    half = _student(count - 1) * float(np.median(logs, axis=1).std(ddof=1)) / count**0.5
     middle = float(np.log(value))
     return float(np.exp(middle - half)), float(np.exp(middle + half))
+
+
+def _student(degrees: int) -> float:
+    return _T95[min(degrees, len(_T95)) - 1]
 
 
 _T95 = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from repbnn_edge.htmlreport import view
 from repbnn_edge.inspection import InspectReport
 from repbnn_edge.reports import ConvertReport
 
-__all__ = ["render"]
+__all__ = ["environment", "render"]
 
 
 def render(report: ConvertReport, inspection: InspectReport) -> str:
@@ -21,14 +22,22 @@ def render(report: ConvertReport, inspection: InspectReport) -> str:
     Returns:
         A whole HTML document. Names in it are escaped: a hostile network cannot put markup there.
     """
+    page = view.page(report, inspection)
+    return environment().get_template("page.html.j2").render(page=page, report=report, inspection=inspection)
+
+
+def environment(*folders: Path) -> Any:
+    """The jinja2 environment of all our pages: everything is escaped, ``style.css`` is at hand.
+
+    Args:
+        folders: of further templates, looked into first.
+    """
     import jinja2
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader([*folders, Path(__file__).parent]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = view.page(report, inspection)
-    return environment.get_template("page.html.j2").render(page=page, report=report, inspection=inspection)
