@@ -1,11 +1,9 @@
 #include "base/pool.h"
 
+#include <pthread.h>
+
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
-#include <exception>
-#include <mutex>
-#include <thread>
 #include <vector>
 
 #include "base/float_mode.h"
@@ -33,15 +31,62 @@ bool spin_until(Done done) {
   return false;
 }
 
+// POSIX's own, rather than <mutex> and <thread>: those need a C++ library that Android devices do not have.
+class Mutex {
+ public:
+  Mutex() = default;
+  ~Mutex() { pthread_mutex_destroy(&mutex_); }
+  Mutex(const Mutex&) = delete;
+  Mutex& operator=(const Mutex&) = delete;
+  pthread_mutex_t* get() { return &mutex_; }
+
+ private:
+  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+};
+
+class Lock {
+ public:
+  explicit Lock(Mutex& mutex) : mutex_(mutex) { pthread_mutex_lock(mutex_.get()); }
+  ~Lock() { pthread_mutex_unlock(mutex_.get()); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  Mutex& mutex_;
+};
+
+class Condition {
+ public:
+  Condition() = default;
+  ~Condition() { pthread_cond_destroy(&condition_); }
+  Condition(const Condition&) = delete;
+  Condition& operator=(const Condition&) = delete;
+
+  // Returns when ready() holds; `mutex` is held by the caller, and while ready() is asked.
+  template <typename Ready>
+  void wait(Mutex& mutex, Ready ready) {
+    while (!ready()) pthread_cond_wait(&condition_, mutex.get());
+  }
+  void notify() { pthread_cond_broadcast(&condition_); }
+
+ private:
+  pthread_cond_t condition_ = PTHREAD_COND_INITIALIZER;
+};
+
 }  // namespace
 
 // A job is announced by `generation`, pieces are taken from `next`, and the job is over when `busy` workers are none.
 // A worker joins a job only by raising `busy` while the job is open, so a worker that wakes late (its core was taken)
 // finds the job closed and goes back to sleep: nobody waits for it.
 struct ThreadPool::State {
-  std::vector<std::thread> threads;
-  std::mutex mutex;
-  std::condition_variable wake, finished;
+  struct Worker {
+    State* state;
+    int number;
+    pthread_t thread;
+  };
+  std::vector<Worker> workers;
+  Mutex mutex;
+  Condition wake, finished;
   std::atomic<uint32_t> generation{0};
   std::atomic<bool> stopping{false};
 
@@ -64,8 +109,8 @@ struct ThreadPool::State {
 
   void leave() {
     if (gate.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      std::lock_guard<std::mutex> lock(mutex);  // the caller is between its test and its sleep, or asleep
-      finished.notify_one();
+      const Lock lock(mutex);  // the caller is between its test and its sleep, or asleep
+      finished.notify();
     }
   }
 
@@ -73,15 +118,15 @@ struct ThreadPool::State {
     for (int piece; (piece = next.fetch_add(1, std::memory_order_relaxed)) < pieces;) work(context, piece, thread);
   }
 
-  void worker(int thread) {
+  void work_until_stopped(int thread) {
     uint32_t seen = 0;
     auto announced = [&] {
       return generation.load(std::memory_order_acquire) != seen || stopping.load(std::memory_order_acquire);
     };
     for (;;) {
       if (!spin_until(announced)) {
-        std::unique_lock<std::mutex> lock(mutex);
-        wake.wait(lock, announced);
+        const Lock lock(mutex);
+        wake.wait(mutex, announced);
       }
       if (stopping.load(std::memory_order_acquire)) return;
       seen = generation.load(std::memory_order_acquire);
@@ -95,30 +140,35 @@ struct ThreadPool::State {
 };
 
 ThreadPool::ThreadPool(int threads) : state_(new State) {
-  state_->threads.reserve(threads > 1 ? threads - 1 : 0);
+  auto start = [](void* argument) -> void* {
+    const auto* worker = static_cast<const State::Worker*>(argument);
+    worker->state->work_until_stopped(worker->number);
+    return nullptr;
+  };
+  std::vector<State::Worker>& workers = state_->workers;
+  workers.reserve(threads > 1 ? threads - 1 : 0);  // so that they stay where their threads read them
   for (int i = 1; i < threads; ++i) {
-    try {
-      state_->threads.emplace_back([state = state_.get(), i] { state->worker(i); });
-    } catch (const std::exception&) {
-      break;  // fewer threads: slower, not wrong
-    }
+    workers.push_back({state_.get(), i, {}});
+    if (pthread_create(&workers.back().thread, nullptr, start, &workers.back()) == 0) continue;
+    workers.pop_back();  // fewer threads: slower, not wrong
+    break;
   }
 }
 
 ThreadPool::~ThreadPool() {
   {
-    std::lock_guard<std::mutex> lock(state_->mutex);
+    const Lock lock(state_->mutex);
     state_->stopping.store(true, std::memory_order_release);
   }
-  state_->wake.notify_all();
-  for (std::thread& thread : state_->threads) thread.join();
+  state_->wake.notify();
+  for (const State::Worker& worker : state_->workers) pthread_join(worker.thread, nullptr);
 }
 
-int ThreadPool::size() const { return static_cast<int>(state_->threads.size()) + 1; }
+int ThreadPool::size() const { return static_cast<int>(state_->workers.size()) + 1; }
 
 void ThreadPool::run(int pieces, Work work, void* context) {
   State& state = *state_;
-  if (state.threads.empty() || pieces <= 1) {
+  if (state.workers.empty() || pieces <= 1) {
     for (int piece = 0; piece < pieces; ++piece) work(context, piece, 0);
     return;
   }
@@ -129,17 +179,17 @@ void ThreadPool::run(int pieces, Work work, void* context) {
   state.next.store(0, std::memory_order_relaxed);
   state.gate.store(State::kOpen, std::memory_order_release);
   {
-    std::lock_guard<std::mutex> lock(state.mutex);
+    const Lock lock(state.mutex);
     state.generation.fetch_add(1, std::memory_order_acq_rel);
   }
-  state.wake.notify_all();
+  state.wake.notify();
   state.take_pieces(0);
   // Close the gate: whoever is inside finishes its piece, nobody comes in any more.
   state.gate.fetch_and(~State::kOpen, std::memory_order_acq_rel);
   auto empty = [&] { return state.gate.load(std::memory_order_acquire) == 0; };
   if (!spin_until(empty)) {
-    std::unique_lock<std::mutex> lock(state.mutex);
-    state.finished.wait(lock, empty);
+    const Lock lock(state.mutex);
+    state.finished.wait(state.mutex, empty);
   }
 }
 

@@ -1,0 +1,23 @@
+// libc++'s configuration for Android, where our libraries bring what they need of libc++ inside them.
+#pragma once
+
+#define _LIBCPP_ABI_VERSION 1
+#define _LIBCPP_ABI_NAMESPACE __1
+#define _LIBCPP_HAS_THREADS 1
+#define _LIBCPP_HAS_THREAD_API_PTHREAD 1
+#define _LIBCPP_HAS_MONOTONIC_CLOCK 1
+#define _LIBCPP_HAS_MUSL_LIBC 1  // whose headers we compile against
+// Not used by us, and laid out otherwise in bionic than in musl's headers.
+#define _LIBCPP_HAS_TERMINAL 0
+#define _LIBCPP_HAS_FILESYSTEM 0
+#define _LIBCPP_HAS_RANDOM_DEVICE 0
+#define _LIBCPP_HAS_LOCALIZATION 0
+#define _LIBCPP_HAS_UNICODE 0
+#define _LIBCPP_HAS_WIDE_CHARACTERS 0
+#define _LIBCPP_HAS_TIME_ZONE_DATABASE 0
+#define _LIBCPP_HAS_VENDOR_AVAILABILITY_ANNOTATIONS 0
+#define _LIBCPP_PSTL_BACKEND_SERIAL 1
+#define _LIBCPP_HARDENING_MODE _LIBCPP_HARDENING_MODE_NONE
+#define _LIBCPP_ASSERTION_SEMANTIC_DEFAULT _LIBCPP_ASSERTION_SEMANTIC_IGNORE
+#define _LIBCPP_DISABLE_VISIBILITY_ANNOTATIONS
+#define _LIBCXXABI_DISABLE_VISIBILITY_ANNOTATIONS

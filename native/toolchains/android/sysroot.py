@@ -1,0 +1,140 @@
+"""Makes what replaces Android's NDK here: stub libraries to link against, start-up code, and the compiler's commands.
+
+``python sysroot.py FOLDER`` leaves in it::
+
+    bin/{clang,clang++,ld.lld,ar,ranlib}   the pinned ziglang's own clang and lld
+    shared/lib{c,m,dl,log}.so              stubs of what TensorFlow Lite's library imports, and of the log
+    executable/...                         the same, and what executable_imports.txt lists
+    lib/*.o, lib/libsupport.a              start-up code, and what C++ without libc++ asks for
+
+A call to anything else is an error of the linker, so whatever links loads wherever TensorFlow Lite loads.
+Only Python's standard library and ziglang are needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from zig import find_zig, includes, write_command  # noqa: E402
+
+LISTS = {
+    "shared": ["tflite_imports.txt", "log_imports.txt"],
+    "executable": ["tflite_imports.txt", "log_imports.txt", "executable_imports.txt"],
+}
+VERSIONED = ("libc.so", "libm.so", "libdl.so")  # shipped files name liblog's symbols without a version
+TARGET = "--target=aarch64-linux-android21 -Wno-unused-command-line-argument"
+# Made for size and for whatever links it, optimised or not. Atomics inline: outlined ones would need compiler-rt.
+FLAGS = ["-Os", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-mno-outline-atomics"]
+LINK = ["-shared", "-z", "max-page-size=16384"]
+
+
+def main() -> int:
+    """Make the folder named on the command line, unless it stands for these very sources already."""
+    if len(sys.argv) != 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    folder = Path(sys.argv[1]).resolve()
+    zig = find_zig()
+    if zig is None:
+        return 3
+    stamp, fingerprint = folder / "stamp", _fingerprint(zig)
+    if not (stamp.is_file() and stamp.read_text() == fingerprint):
+        _make(folder, zig)
+        stamp.write_text(fingerprint)
+    return 0
+
+
+def _make(folder: Path, zig: Path) -> None:
+    for name in ("bin", "lib", *LISTS):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    headers = includes([HERE / "include", *_headers(zig)])
+    libcxx = f"-include libcxx_config.h {includes([zig.parent / 'lib' / 'libcxx' / 'include'])}"
+    clang = f'exec "{zig}" clang {TARGET} --ld-path="{folder}/bin/ld.lld" -nostdinc'
+    write_command(folder / "bin" / "clang", f'#!/bin/sh\n{clang} {headers} "$@"\n')
+    write_command(folder / "bin" / "clang++", f'#!/bin/sh\n{clang} --driver-mode=g++ {libcxx} {headers} "$@"\n')
+    for name in ("ld.lld", "ar", "ranlib"):
+        write_command(folder / "bin" / name, f'#!/bin/sh\nexec "{zig}" {name} "$@"\n')
+    for kind, lists in LISTS.items():
+        for library, symbols in _read(HERE / name for name in lists).items():
+            _stub(folder, kind, library, symbols)
+    _support(folder, zig)
+
+
+def _headers(zig: Path) -> list[Path]:
+    """The compiler's own, then musl's, whose types bionic lays out alike where executable_imports.txt lets us go."""
+    library = zig.parent / "lib"
+    libc = library / "libc" / "include"
+    names = ("aarch64-linux-musl", "generic-musl", "aarch64-linux-any", "any-linux-any")
+    return [library / "include", *(libc / name for name in names)]
+
+
+def _fingerprint(zig: Path) -> str:
+    digest = hashlib.sha256(f"{zig} {zig.stat().st_size}".encode())
+    for path in sorted(path for path in HERE.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _read(lists: Iterable[Path]) -> dict[str, dict[str, bool]]:
+    """Library to symbol to whether it is an object."""
+    libraries: dict[str, dict[str, bool]] = defaultdict(dict)
+    for path in lists:
+        for line in path.read_text().splitlines():
+            if line and not line.startswith("#"):
+                library, symbol, *kind = line.split()
+                libraries[library][symbol] = kind == ["object"]
+    return libraries
+
+
+def _stub(folder: Path, kind: str, library: str, symbols: dict[str, bool]) -> None:
+    source, script = folder / kind / f"{library}.s", folder / kind / f"{library}.map"
+    lines = []
+    for symbol, is_object in sorted(symbols.items()):
+        section, type_ = (".data", "object") if is_object else (".text", "function")
+        lines.append(f"{section}\n.globl {symbol}\n.type {symbol}, %{type_}\n{symbol}: .quad 0\n.size {symbol}, 8\n")
+    source.write_text("".join(lines))
+    link = [folder / "bin" / "ld.lld", *LINK, "-soname", library, "-o", folder / kind / library]
+    if library in VERSIONED:
+        script.write_text(f"LIBC {{ global: {'; '.join(sorted(symbols))}; }};\n")
+        link += ["--version-script", script]
+    _run(folder / "bin" / "clang", "-c", source, "-o", source.with_suffix(".o"))
+    _run(*link, source.with_suffix(".o"))
+
+
+def _support(folder: Path, zig: Path) -> None:
+    cxx, library = folder / "bin" / "clang++", zig.parent / "lib"
+    for name in ("start_shared", "start_executable"):
+        _run(folder / "bin" / "clang", *FLAGS, "-c", HERE / "support" / f"{name}.c", "-o", folder / "lib" / f"{name}.o")
+    # libc++'s own sources where what a header leaves to the library is more than a line.
+    sources = [HERE / "support" / "bionic.c", HERE / "support" / "cxx.cc"]
+    sources += [library / "libcxx" / "src" / f"{name}.cpp" for name in ("memory", "string")]
+    objects = []
+    for source in sources:
+        compiler = [folder / "bin" / "clang"] if source.suffix == ".c" else [cxx, "-std=c++23", *_building_libcxx(zig)]
+        objects.append(folder / "lib" / f"{source.stem}.o")
+        _run(*compiler, *FLAGS, "-fno-exceptions", "-fno-rtti", "-c", source, "-o", objects[-1])
+    archive = folder / "lib" / "libsupport.a"
+    archive.unlink(missing_ok=True)
+    _run(folder / "bin" / "ar", "rcs", archive, *objects)
+
+
+def _building_libcxx(zig: Path) -> list[str]:
+    library = zig.parent / "lib"
+    includes = [library / "libcxx" / "src", library / "libcxx" / "libc", library / "libcxxabi" / "include"]
+    return ["-D_LIBCPP_BUILDING_LIBRARY", *(f"-I{path}" for path in includes)]
+
+
+def _run(*command: str | Path) -> None:
+    subprocess.run([str(part) for part in command], check=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
