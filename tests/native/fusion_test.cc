@@ -131,6 +131,18 @@ TEST(Fusion, EachGroupIsAConvolutionOfItsOwn) {
   compare(b.graph, 1, best_isa(), 2, "groups");
 }
 
+// Kernels that count derived words make them of one group's, out of a wider map's pixels.
+TEST(Fusion, WideGroupsAreAsExact) {
+  GraphBuilder b(13);
+  const int input = b.input({1, 6, 6, 512});
+  GraphBuilder::Conv conv;
+  conv.groups = 2;
+  conv.filters = 32;
+  b.output(b.bconv2d(b.quantize(input), 512, conv));
+  connect(b.graph);
+  for (Isa isa : isas()) compare(b.graph, 1, isa, 1, isa_name(isa));
+}
+
 // Rep block: two branches of one packed map, each repeated, scaled, added to the map before, and put side by side.
 struct RepBlock {
   GraphBuilder b{7};

@@ -251,7 +251,7 @@ void sum_strip(Block b, int pixels, int in_words, int weight_words) {
 const IsaFunctions kNeonFunctions = {transform_strip<Neon>, threshold_strip<Neon>, derive_row};
 
 void count_neon_plain(const BitStrip& s) {
-  Block b{s.rows[0], s.offset * 4, s.pixel_step * 4, 0, s.kernel_height, s.words, 0, s.weights, s.counts};
+  Block b{s.rows, s.offset * 4, s.pixel_step * 4, 0, s.kernel_height, s.words, 0, s.weights, s.counts};
   if (s.kernel_width == 1) return sum_strip<sum_plain, 4>(b, s.pixels, 1, kLanes);
   b.rows = 1;
   for (int ky = 0; ky < s.kernel_height; ++ky, ++b.in) {
@@ -264,7 +264,7 @@ void count_neon_plain(const BitStrip& s) {
 }
 
 void count_neon_triple(const BitStrip& s) {
-  const Block b{s.rows[1], s.offset * 12, s.pixel_step * 12, 0, s.kernel_height, s.words, 0, s.weights, s.counts};
+  const Block b{s.rows, s.offset * 4, s.pixel_step * 4, 0, s.kernel_height, s.words, 0, s.weights, s.counts};
   sum_strip<sum_triple, 2>(b, s.pixels, 3, 3 * kLanes);
 }
 

@@ -2,7 +2,6 @@
 #include "kernels/bconv2d/bconv2d.h"
 
 #include <algorithm>
-#include <cassert>
 
 #include "kernels/bconv2d/kernel.h"
 
@@ -27,7 +26,7 @@ class Bconv2dRun {
   void run() {
     const int lanes = kernel_.lanes, filters = conv_.geometry_.filters;
     const int end = call_.filter_end < 0 ? filters : std::min(call_.filter_end, filters);
-    if (kernel_.derived > 0) derive_rows();
+    if (kernel_.derived != Derived::kNone) derive_rows();
     for (int first = call_.filter_begin; first < end; first += lanes) {
       // A layer's weights do not fit the caches beside the other layers': the next block's come while this one's are
       // used.
@@ -37,19 +36,23 @@ class Bconv2dRun {
   }
 
  private:
-  // The derived map of every input row that the call reads, in scratch, from its first tap's column on.
+  // The derived rows that the call reads, in scratch, from its first tap's column on.
   void derive_rows() {
     const Bconv2dGeometry& g = conv_.geometry_;
     first_row_ = call_.y0 * g.stride_height - g.pad_top;
     const int rows = (call_.y1 - 1 - call_.y0) * g.stride_height + (g.kernel_height - 1) * g.dilation_height + 1;
-    const size_t count = conv_.derived_words(call_.x1 - call_.x0);
     derived_pitch_ = static_cast<ptrdiff_t>(conv_.derived_pitch(call_.x1 - call_.x0));
     derived_ = reinterpret_cast<uint32_t*>(counts_) + conv_.counts_words();
-    const ptrdiff_t step = g.dilation_width * call_.input.pixel_stride;
-    for (int row = 0; row < rows; ++row) {
+    DeriveRow derive{nullptr,
+                     conv_.derived_pixels(call_.x1 - call_.x0),
+                     conv_.words_,
+                     call_.input.pixel_stride,
+                     g.dilation_width * call_.input.pixel_stride,
+                     derived_};
+    for (int row = 0; row < rows; ++row, derive.out += derived_pitch_) {
       if (!row_is_read(row)) continue;
-      const uint32_t* in = call_.input.at(first_row_ + row, call_.x0 * g.stride_width - g.pad_left);
-      functions_.derive(in, step, count, kernel_.derived, derived_ + derived_pitch_ * row);
+      derive.in = call_.input.at(first_row_ + row, call_.x0 * g.stride_width - g.pad_left);
+      functions_.derive(kernel_.derived, derive);
     }
   }
 
@@ -64,25 +67,28 @@ class Bconv2dRun {
   }
 
   const uint32_t* weights_of(int filter) const {
-    return conv_.weights_.data() + static_cast<size_t>(filter) * conv_.geometry_.taps() * conv_.words_;
+    return conv_.weights_.data() +
+           static_cast<size_t>(filter) * conv_.geometry_.taps() * packed_words(kernel_, conv_.words_);
   }
 
   void run_row(int first, int end, int y) {
     const Bconv2dGeometry& g = conv_.geometry_;
-    const uint32_t* rows[2][kMaxKernelHeight];
-    BitStrip strip{
-        {rows[0], rows[1]}, 0, g.kernel_height, g.kernel_width, conv_.words_, 0, 0, nullptr, 0, counts_, &ahead_};
-    strip.pixel_step = g.stride_width * call_.input.pixel_stride;
-    strip.tap_step = g.dilation_width * call_.input.pixel_stride;
+    const bool derived = kernel_.derived != Derived::kNone;
+    const uint32_t* rows[kMaxKernelHeight];
+    BitStrip strip{rows,    0, g.kernel_height, g.kernel_width, packed_words(kernel_, conv_.words_), 0, 0,
+                   nullptr, 0, counts_,         &ahead_};
+    const ptrdiff_t pixel = derived ? derived_words(kernel_.derived, conv_.words_) : call_.input.pixel_stride;
+    strip.pixel_step = g.stride_width * pixel;
+    strip.tap_step = g.dilation_width * pixel;
     strip.weights = weights_of(first);
-    if (kernel_.derived == 0 && strip.tap_step == strip.words) {  // the taps of a row are one run
+    if (strip.tap_step == strip.words) {  // the taps of a row are one run
       strip.words *= strip.kernel_width;
       strip.kernel_width = 1;
     }
     for (int ky = 0; ky < g.kernel_height; ++ky) {
       const int row = y * g.stride_height - g.pad_top + ky * g.dilation_height;
-      rows[0][ky] = call_.input.at(row, call_.x0 * g.stride_width - g.pad_left);
-      rows[1][ky] = kernel_.derived > 0 ? derived_ + derived_pitch_ * (row - first_row_) : nullptr;
+      rows[ky] = derived ? derived_ + derived_pitch_ * (row - first_row_)
+                         : call_.input.at(row, call_.x0 * g.stride_width - g.pad_left);
     }
     const int columns = call_.x1 - call_.x0;
     const int strips = (columns + kStripPixels - 1) / kStripPixels;
@@ -137,25 +143,26 @@ class Bconv2dRun {
 
 void Bconv2d::run(const Call& call) const {
   if (call.y0 >= call.y1 || call.x0 >= call.x1) return;
-  // What scratch_bytes reckoned with.
-  assert(kernel_->derived == 0 || call.input.pixel_stride == input_pixel_stride_);
   count_call(*kernel_);
   Bconv2dRun(*this, call).run();
 }
 
 size_t Bconv2d::counts_words() const { return static_cast<size_t>(kStripPixels) * kernel_->lanes; }
 
-size_t Bconv2d::derived_words(int columns) const {
-  return static_cast<size_t>(columns - 1) * geometry_.stride_width * input_pixel_stride_ + words_;
+int Bconv2d::derived_pixels(int columns) const {
+  const bool one_tap = kernel_->derived == Derived::kTriples;  // the triple stands at its first tap
+  return (columns - 1) * geometry_.stride_width +
+         (one_tap ? 0 : (geometry_.kernel_width - 1) * geometry_.dilation_width) + 1;
 }
 
 size_t Bconv2d::derived_pitch(int columns) const {
-  return round_to_line(derived_words(columns) * kernel_->derived * sizeof(uint32_t)) / sizeof(uint32_t);
+  const size_t words = static_cast<size_t>(derived_pixels(columns)) * derived_words(kernel_->derived, words_);
+  return round_to_line(words * sizeof(uint32_t)) / sizeof(uint32_t);
 }
 
 size_t Bconv2d::scratch_bytes(int rows, int columns) const {
   const size_t counts = counts_words() * sizeof(int32_t);
-  if (kernel_->derived == 0 || rows < 1 || columns < 1) return counts;
+  if (kernel_->derived == Derived::kNone || rows < 1 || columns < 1) return counts;
   const size_t in_rows = static_cast<size_t>(rows - 1) * geometry_.stride_height +
                          static_cast<size_t>(geometry_.kernel_height - 1) * geometry_.dilation_height + 1;
   return counts + in_rows * derived_pitch(columns) * sizeof(uint32_t);

@@ -44,9 +44,6 @@ struct Bconv2dSpec {
   // [filters][kernel_height][kernel_width][words_of(in_channels)], as in the file; bits past in_channels are ignored.
   const uint32_t* filters = nullptr;
 
-  // Words from one input pixel to the next; 0: words_of(in_channels). Larger for one group of a wider map.
-  ptrdiff_t input_pixel_stride = 0;
-
   // Exactly one of the two outputs:
   // (a) v = float(clamp(2 * popcount)) * (-multiplier) + bias', bias' = K * multiplier + bias computed in double (and
   //     with output_scale and output_zero_point for int8 files), then the epilogue program. `filters` floats each.
@@ -88,7 +85,7 @@ class Bconv2d {
   static std::unique_ptr<Bconv2d> create(const Bconv2dSpec& spec, const Bconv2dKernel& kernel, const char** error);
 
   struct Call {
-    BitMap input;  // border included; bits past in_channels 0; pixel_stride as in the spec; channels unused
+    BitMap input;  // border included; bits past in_channels 0; channels unused
     const Bindings* outputs = nullptr;
     int y0 = 0, y1 = 0, x0 = 0, x1 = 0;     // of the output
     int filter_begin = 0, filter_end = -1;  // multiples of filter_granule(), or the end; -1: all
@@ -108,13 +105,12 @@ class Bconv2d {
   friend struct Bconv2dAccess;
   friend class Bconv2dRun;
   size_t counts_words() const;
-  size_t derived_words(int columns) const;
+  int derived_pixels(int columns) const;
   size_t derived_pitch(int columns) const;
 
   Bconv2dGeometry geometry_;
   const Bconv2dKernel* kernel_ = nullptr;
   int words_ = 0;
-  ptrdiff_t input_pixel_stride_ = 0;
   AlignedBuffer<uint32_t> weights_;
   AlignedBuffer<float> multiplier_, bias_;  // of the back-transform, 16 floats a group
   AlignedBuffer<int32_t> thresholds_;       // 16 a group; empty: float output

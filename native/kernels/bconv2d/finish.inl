@@ -27,15 +27,42 @@ void threshold_strip(const StripThresholds& strip) {
 }
 
 // Left to the compiler's vectoriser: it is 1% of a layer.
-void derive_row(const uint32_t* in, ptrdiff_t step, size_t count, int derived, uint32_t* __restrict out) {
-  if (derived == 1) {
-    for (size_t i = 0; i < count; ++i) out[i] = in[i] ^ in[i + step] ^ in[i + 2 * step];
-    return;
+void derive_pairs(DeriveRow row) {
+  if (row.pixel_stride == row.words && row.words % 2 == 0) {  // pixels lie side by side: one run
+    row.words *= row.pixels;
+    row.pixels = 1;
   }
-  for (size_t i = 0; i < count; ++i) {
-    const uint32_t pair = in[i] ^ in[i + step];
-    out[3 * i] = in[i];
-    out[3 * i + 1] = pair;
-    out[3 * i + 2] = pair ^ in[i + 2 * step];
+  for (; row.pixels > 0; --row.pixels, row.in += row.pixel_stride) {
+    const uint32_t* __restrict in = row.in;
+    uint32_t* __restrict out = row.out;
+    int i = 0;
+    for (; i + 1 < row.words; i += 2) {
+      out[i] = in[i];
+      out[i + 1] = in[i] ^ in[i + 1];
+    }
+    if (i < row.words) out[i] = out[i + 1] = in[i];
+    row.out += derived_words(Derived::kPairs, row.words);
   }
+}
+
+void derive_triples(DeriveRow row) {
+  if (row.pixel_stride == row.words) {
+    row.words *= row.pixels;
+    row.pixels = 1;
+  }
+  for (; row.pixels > 0; --row.pixels, row.in += row.pixel_stride) {
+    const uint32_t* in = row.in;
+    uint32_t* __restrict out = row.out;
+    for (int i = 0; i < row.words; ++i) {
+      const uint32_t pair = in[i] ^ in[i + row.tap_step];
+      out[3 * i] = in[i];
+      out[3 * i + 1] = pair;
+      out[3 * i + 2] = pair ^ in[i + 2 * row.tap_step];
+    }
+    row.out += derived_words(Derived::kTriples, row.words);
+  }
+}
+
+void derive_row(Derived derived, const DeriveRow& row) {
+  derived == Derived::kPairs ? derive_pairs(row) : derive_triples(row);
 }

@@ -15,17 +15,29 @@ constexpr int kStripPixels = 64;  // counts of a strip stay in L1: 64 pixels x 1
 
 // How one block of `lanes` filters lies in memory; lanes past the last filter are zero.
 enum class Packing {
-  kPlain,           // [ky][kx][word][lane]
-  kBytes,           // [lane / 32][ky][kx][4 * word + byte][lane % 32], one byte each
-  kTriple,          // [ky][word][3][lane]: w0, w1, w0 ^ w1 ^ w2 of the three kx taps
+  kPlain,  // [ky][kx][word][lane]
+  kBytes,  // [lane / 32][ky][kx][4 * word + byte][lane % 32], one byte each
+  kPairs,  // [ky][kx][word / 2][2][lane]: w0, w0 ^ w1 of two neighbouring words; an odd last one has a zero beside it
   kTripleInverted,  // [ky][word][lane / 4][3][lane % 4]: w0, w0 ^ w1, ~(w0 ^ w1 ^ w2)
 };
 
+// What a kernel reads instead of the packed map: rows that are made of it before counting, in scratch.
+enum class Derived {
+  kNone,
+  kPairs,    // a pixel's words two by two: a0, a0 ^ a1; an odd last one has a zero beside it
+  kTriples,  // a0, a0 ^ a1, a0 ^ a1 ^ a2 of each word and its two neighbours to the right, for kernels 3 wide
+};
+
+// Words of one pixel of the derived map; `words`: of the packed map's pixel.
+inline int derived_words(Derived derived, int words) {
+  return derived == Derived::kPairs ? (words + 1) / 2 * 2 : derived == Derived::kTriples ? 3 * words : words;
+}
+
 // Pixels of one output row against one block of filters.
 struct BitStrip {
-  // Word 0 of the first tap of the row's first pixel, for each ky; rows[1]: of the derived map, which has `derived`
-  // words for each word. The strip's first pixel is `offset` (input) words further on.
-  const uint32_t* const* rows[2];
+  // Word 0 of the first tap of the row's first pixel, for each ky, of the derived map if there is one: all steps count
+  // its words. The strip's first pixel is `offset` words further on.
+  const uint32_t* const* rows;
   ptrdiff_t offset;
   int kernel_height, kernel_width, words;
   ptrdiff_t pixel_step, tap_step;  // words from an output pixel, a kx tap, to the next
@@ -41,7 +53,7 @@ struct Bconv2dKernel {
   Isa isa;
   int lanes;
   Packing packing;
-  int derived;
+  Derived derived;
   void (*count)(const BitStrip& strip);
 };
 
@@ -60,12 +72,16 @@ struct StripThresholds {
   const BitMap* map;
   int y, x, channel, lanes;
 };
+struct DeriveRow {
+  const uint32_t* in;
+  int pixels, words;
+  ptrdiff_t pixel_stride, tap_step;  // words to the next pixel, to the next kx tap
+  uint32_t* out;
+};
 struct IsaFunctions {
   void (*transform)(const StripTransform&);
   void (*threshold)(const StripThresholds&);
-  // Of `count` words, `step` words between kx taps: with derived 1 out[i] = triple, with 3 out[3 * i] = word, pair,
-  // triple.
-  void (*derive)(const uint32_t* in, ptrdiff_t step, size_t count, int derived, uint32_t* out);
+  void (*derive)(Derived derived, const DeriveRow& row);
 };
 // Whether a kernel can run a layer at all.
 bool kernel_fits(const Bconv2dKernel& kernel, const Bconv2dGeometry& geometry);
@@ -79,7 +95,11 @@ extern const IsaFunctions kScalarFunctions, kAvx2Functions, kAvx512Functions, kN
 #include "kernels/bconv2d/kernels.inc"
 #undef REPBNN_BCONV2D
 
-// Packs filters [first, first + kernel.lanes) of the spec: lanes * taps * words words, in every packing.
+// Words of one tap of one filter, packed.
+inline int packed_words(const Bconv2dKernel& kernel, int words) {
+  return kernel.derived == Derived::kPairs ? derived_words(kernel.derived, words) : words;
+}
+// Packs filters [first, first + kernel.lanes) of the spec: lanes * taps * packed_words words.
 void pack_filters(const Bconv2dSpec& spec, const Bconv2dKernel& kernel, int first, uint32_t* out);
 
 }  // namespace repbnn

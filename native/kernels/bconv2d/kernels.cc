@@ -9,7 +9,7 @@ namespace {
 
 constexpr Bconv2dKernel kKernels[] = {
 #define REPBNN_BCONV2D(name, isa, lanes, packing, derived) \
-  {#name, Isa::isa, lanes, Packing::packing, derived, count_##name},
+  {#name, Isa::isa, lanes, Packing::packing, Derived::derived, count_##name},
 #include "kernels/bconv2d/kernels.inc"
 #undef REPBNN_BCONV2D
 };
@@ -25,7 +25,7 @@ bool is_named(const Bconv2dKernel& kernel, const char* name) { return std::strcm
 }  // namespace
 
 bool kernel_fits(const Bconv2dKernel& kernel, const Bconv2dGeometry& geometry) {
-  if (kernel.derived > 0) return geometry.kernel_width == 3;
+  if (kernel.derived == Derived::kTriples) return geometry.kernel_width == 3;
   if (kernel.packing == Packing::kBytes) {
     return int64_t{words_of(geometry.in_channels)} * kWordBits * geometry.taps() <= kTableTaps;
   }
@@ -46,11 +46,11 @@ const Bconv2dKernel* choose_bconv2d_kernel(Isa isa, const Bconv2dGeometry& geome
   struct Preference {
     Isa isa;
     const char* name;
-    int least_filters, least_channels;
+    int least_filters, least_words;
   };
   static constexpr Preference kPreferences[] = {
-      // The derived map of a short reduction costs more than carry-save saves.
-      {Isa::kAvx512Vpopcntdq, "avx512_triple", 1, 256},
+      // The ends of a short reduction cost more than carry-save saves.
+      {Isa::kAvx512Vpopcntdq, "avx512_pairs", 1, 16},
       {Isa::kAvx512Vpopcntdq, "avx512_plain", 1, 1},
       {Isa::kAvx2, "avx2_table", 64, 1},
       {Isa::kAvx2, "avx2_half_table", 32, 1},
@@ -61,7 +61,7 @@ const Bconv2dKernel* choose_bconv2d_kernel(Isa isa, const Bconv2dGeometry& geome
   };
   for (const Preference& preference : kPreferences) {
     if (preference.isa != isa || geometry.filters < preference.least_filters) continue;
-    if (geometry.in_channels < preference.least_channels) continue;
+    if (words_of(geometry.in_channels) * geometry.taps() < preference.least_words) continue;
     const Bconv2dKernel* kernel = find_bconv2d_kernel(preference.name);
     if (kernel != nullptr && kernel_fits(*kernel, geometry)) return kernel;
   }

@@ -45,9 +45,23 @@ void pack_bytes(const FilterBits& bits, int lanes, int first, uint32_t* out) {
   }
 }
 
-// w0, w1 and the triple; or, for an instruction set without three-operand logic, w0, the pair and the triple inverted.
-// The three stand together for every `width` lanes.
-void pack_triples(const FilterBits& bits, int lanes, int width, int first, bool inverted, uint32_t* out) {
+void pack_pairs(const FilterBits& bits, int lanes, int first, uint32_t* out) {
+  const Bconv2dGeometry& g = bits.spec.geometry;
+  for (int ky = 0; ky < g.kernel_height; ++ky) {
+    for (int kx = 0; kx < g.kernel_width; ++kx) {
+      for (int word = 0; word < bits.words; word += 2, out += 2 * lanes) {
+        for (int lane = 0; lane < lanes; ++lane) {
+          const uint32_t w0 = bits.at(first + lane, ky, kx, word);
+          out[lane] = w0;
+          out[lanes + lane] = word + 1 < bits.words ? w0 ^ bits.at(first + lane, ky, kx, word + 1) : w0;
+        }
+      }
+    }
+  }
+}
+
+// w0, the pair and the triple inverted; the three stand together for every `width` lanes.
+void pack_triples(const FilterBits& bits, int lanes, int width, int first, uint32_t* out) {
   for (int ky = 0; ky < bits.spec.geometry.kernel_height; ++ky) {
     for (int word = 0; word < bits.words; ++word) {
       for (int part = first; part < first + lanes; part += width, out += 3 * width) {
@@ -55,8 +69,8 @@ void pack_triples(const FilterBits& bits, int lanes, int width, int first, bool 
           const uint32_t w0 = bits.at(part + lane, ky, 0, word), w1 = bits.at(part + lane, ky, 1, word),
                          w2 = bits.at(part + lane, ky, 2, word);
           out[lane] = w0;
-          out[width + lane] = inverted ? w0 ^ w1 : w1;
-          out[2 * width + lane] = inverted ? ~(w0 ^ w1 ^ w2) : w0 ^ w1 ^ w2;
+          out[width + lane] = w0 ^ w1;
+          out[2 * width + lane] = ~(w0 ^ w1 ^ w2);
         }
       }
     }
@@ -70,8 +84,8 @@ void pack_filters(const Bconv2dSpec& spec, const Bconv2dKernel& kernel, int firs
   switch (kernel.packing) {
     case Packing::kPlain: return pack_plain(bits, kernel.lanes, first, out);
     case Packing::kBytes: return pack_bytes(bits, kernel.lanes, first, out);
-    case Packing::kTriple: return pack_triples(bits, kernel.lanes, kernel.lanes, first, false, out);
-    case Packing::kTripleInverted: return pack_triples(bits, kernel.lanes, 4, first, true, out);
+    case Packing::kPairs: return pack_pairs(bits, kernel.lanes, first, out);
+    case Packing::kTripleInverted: return pack_triples(bits, kernel.lanes, 4, first, out);
   }
 }
 

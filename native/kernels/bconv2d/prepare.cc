@@ -33,9 +33,6 @@ const char* check(const Bconv2dSpec& spec, const Bconv2dKernel& kernel) {
   if (!kernel_fits(kernel, spec.geometry)) return "this kernel does not fit the convolution's geometry";
   if (!cpu_supports(kernel.isa)) return "this processor lacks the kernel's instructions";
   if (spec.filters == nullptr) return "the convolution has no filters";
-  if (spec.input_pixel_stride != 0 && spec.input_pixel_stride < words_of(spec.geometry.in_channels)) {
-    return "the input's pixel stride is smaller than a pixel";
-  }
   if (spec.copies < 1) return "the number of copies is not positive";
   if (spec.thresholds != nullptr) {
     if (spec.epilogue != nullptr || spec.copies != 1) return "thresholds exclude an epilogue and copies";
@@ -167,8 +164,7 @@ struct Bconv2dAccess {
     conv->geometry_ = g;
     conv->kernel_ = &kernel;
     conv->words_ = words_of(g.in_channels);
-    conv->input_pixel_stride_ = spec.input_pixel_stride != 0 ? spec.input_pixel_stride : conv->words_;
-    const size_t block = static_cast<size_t>(kernel.lanes) * g.taps() * conv->words_;
+    const size_t block = static_cast<size_t>(kernel.lanes) * g.taps() * packed_words(kernel, conv->words_);
     const int padded = round_up(g.filters, kernel.lanes);
     conv->weights_ = AlignedBuffer<uint32_t>(block * (padded / kernel.lanes));
     for (int first = 0; first < padded; first += kernel.lanes) {

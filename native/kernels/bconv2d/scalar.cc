@@ -50,7 +50,7 @@ void count_scalar(const BitStrip& strip) {
       int32_t count = 0;
       for (int ky = 0; ky < strip.kernel_height; ++ky) {
         for (int kx = 0; kx < strip.kernel_width; ++kx) {
-          const uint32_t* in = strip.rows[0][ky] + strip.offset + p * strip.pixel_step + kx * strip.tap_step;
+          const uint32_t* in = strip.rows[ky] + strip.offset + p * strip.pixel_step + kx * strip.tap_step;
           for (int i = 0; i < strip.words; ++i, weight += kLanes) count += __builtin_popcount(in[i] ^ *weight);
         }
       }

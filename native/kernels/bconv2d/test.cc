@@ -204,7 +204,6 @@ void fill_layer(Random& random, const Case& c, Guarded<uint32_t>* input, Layer* 
   BitMap& map = layer->input;
   map = BitMap{};
   map.pixel_stride = layer->words + (random.one_in(4) ? random.in(1, 3) : 0);
-  if (map.pixel_stride != layer->words) spec.input_pixel_stride = map.pixel_stride;
   const int rows = g.border_top() + g.in_height + g.border_bottom();
   const int columns = g.border_left() + g.in_width + g.border_right();
   map.row_pitch = map.pixel_stride * columns;
@@ -349,7 +348,6 @@ TEST(Bconv2dCreateTest, RefusesWithASentence) {
   EXPECT_TRUE(refuses([](Bconv2dSpec& s) { s.output_scale = 0; }));
   EXPECT_TRUE(refuses([](Bconv2dSpec& s) { s.pad_zero = true, s.activation_min = 0; }));
   EXPECT_TRUE(refuses([&](Bconv2dSpec& s) { s.thresholds = thresholds, s.pad_zero = true; }));
-  EXPECT_TRUE(refuses([](Bconv2dSpec& s) { s.input_pixel_stride = -1; }));
   EXPECT_TRUE(refuses([](Bconv2dSpec& s) { s.copies = 0; }));
   const Program wrong(5);
   EXPECT_TRUE(refuses([&](Bconv2dSpec& s) { s.epilogue = &wrong; }));

@@ -106,7 +106,7 @@ void count_table(const BitStrip& s, int first) {
   for (int ky = 0; ky < s.kernel_height; ++ky) {
     for (int kx = 0; kx < s.kernel_width; ++kx) {
       const uint8_t* in =
-          reinterpret_cast<const uint8_t*>(s.rows[0][ky] + s.offset + first * s.pixel_step + kx * s.tap_step);
+          reinterpret_cast<const uint8_t*>(s.rows[ky] + s.offset + first * s.pixel_step + kx * s.tap_step);
       for (int i = 0; i < bytes;) {
         const int end = bytes - i < tile.left ? bytes : i + tile.left;
         tile.left -= end - i;
@@ -171,7 +171,7 @@ void count_classic(const BitStrip& s, int first) {
   const uint32_t* weight = s.weights;
   for (int ky = 0; ky < s.kernel_height; ++ky) {
     for (int kx = 0; kx < s.kernel_width; ++kx) {
-      const uint32_t* in = s.rows[0][ky] + s.offset + first * s.pixel_step + kx * s.tap_step;
+      const uint32_t* in = s.rows[ky] + s.offset + first * s.pixel_step + kx * s.tap_step;
       for (int i = 0; i < s.words;) {
         const int end = s.words - i < tile.left ? s.words : i + tile.left;
         tile.left -= end - i;

@@ -29,9 +29,9 @@ struct PixelPointers {
     const int from = kBase[pixel];
     return _mm512_set1_epi32(static_cast<int>(base[from][(pixel - 3 * from) * step + word]));
   }
-  REPBNN_INLINE void advance() {
+  REPBNN_INLINE void advance(int words) {
     _Pragma("GCC unroll 5") for (int i = 0; i < 5; ++i) {
-      if (3 * i < P) ++base[i];
+      if (3 * i < P) base[i] += words;
     }
   }
 };
@@ -46,55 +46,52 @@ void count_plain(const BitStrip& s, int first) {
   const uint32_t* weight = s.weights;
   for (int ky = 0; ky < s.kernel_height; ++ky) {
     for (int kx = 0; kx < s.kernel_width; ++kx) {
-      PixelPointers<P> in(s.rows[0][ky] + s.offset + first * s.pixel_step + kx * s.tap_step, s.pixel_step);
+      PixelPointers<P> in(s.rows[ky] + s.offset + first * s.pixel_step + kx * s.tap_step, s.pixel_step);
       for (int i = 0; i < s.words; ++i) {
         const __m512i w = _mm512_load_si512(weight);
         weight += kLanes;
         REPBNN_EACH_PIXEL { accumulate(sum[p], _mm512_popcnt_epi32(_mm512_xor_si512(w, in.broadcast(p, 0)))); }
-        in.advance();
+        in.advance(1);
       }
     }
   }
   REPBNN_EACH_PIXEL _mm512_store_si512(s.counts + (first + p) * kLanes, sum[p]);
 }
 
-// Into the second cache: the first holds the weights in use. Only where a layer has many: 3x3 over 256 channels and
-// more.
+// Into the second cache: the first holds the weights in use.
 REPBNN_INLINE void prefetch(const uint32_t* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T1); }
 
-// Carry-save over the three kx taps: with s = t0 ^ t1 ^ t2 (one xor, from the derived map) and k their majority,
-// popcount(t0) + popcount(t1) + popcount(t2) = popcount(s) + 2 * popcount(k): 8 operations instead of 9. t2 itself is
-// never formed: k = t0 == t1 ? t0 : ~s.
+// Carry-save along the reduction, two words at a time: `parity` is the exclusive or of all bits so far, each step's
+// majority of (parity, t0, t1) counts twice. Xor is linear, so parity ^ t0 ^ t1 takes one operation of the derived
+// words, and t1 itself is never formed: the majority is t0 where t0 and t1 agree, the old parity elsewhere. 5
+// operations for two words, where counting each takes 6.
 template <int P>
-void count_triple(const BitStrip& s, int first) {
-  constexpr int kMajority = 0xD4;  // of (t0, t1, s)
-  __m512i ones[P], twos[P];
-  REPBNN_EACH_PIXEL ones[p] = twos[p] = _mm512_setzero_si512();
+void count_pairs(const BitStrip& s, int first) {
+  constexpr int kXor = 0x96, kMajority = 0xD4;  // the latter of (t0, old parity, new parity)
+  __m512i parity[P], twos[P];
+  REPBNN_EACH_PIXEL parity[p] = twos[p] = _mm512_setzero_si512();
   const uint32_t *weight = s.weights, *ahead = *s.ahead;
   for (int ky = 0; ky < s.kernel_height; ++ky) {
-    const uint32_t* row = s.rows[0][ky] + s.offset + first * s.pixel_step;
-    PixelPointers<P> in0(row, s.pixel_step), in1(row + s.tap_step, s.pixel_step),
-        in3(s.rows[1][ky] + s.offset + first * s.pixel_step, s.pixel_step);
-    for (int i = 0; i < s.words; ++i) {
-      const __m512i w0 = _mm512_load_si512(weight), w1 = _mm512_load_si512(weight + kLanes),
-                    w3 = _mm512_load_si512(weight + 2 * kLanes);
-      prefetch(ahead);
-      weight += 3 * kLanes;
-      ahead += kLanes;
-      REPBNN_EACH_PIXEL {
-        const __m512i t0 = _mm512_xor_si512(w0, in0.broadcast(p, 0)), t1 = _mm512_xor_si512(w1, in1.broadcast(p, 0)),
-                      sum = _mm512_xor_si512(w3, in3.broadcast(p, 0));
-        const __m512i carry = _mm512_ternarylogic_epi32(t0, t1, sum, kMajority);
-        accumulate(ones[p], _mm512_popcnt_epi32(sum));
-        accumulate(twos[p], _mm512_popcnt_epi32(carry));
+    for (int kx = 0; kx < s.kernel_width; ++kx) {
+      PixelPointers<P> in(s.rows[ky] + s.offset + first * s.pixel_step + kx * s.tap_step, s.pixel_step);
+      for (int i = 0; i < s.words; i += 2) {
+        const __m512i w0 = _mm512_load_si512(weight), w1 = _mm512_load_si512(weight + kLanes);
+        prefetch(ahead);
+        weight += 2 * kLanes;
+        ahead += kLanes;
+        REPBNN_EACH_PIXEL {
+          const __m512i t0 = _mm512_xor_si512(w0, in.broadcast(p, 0));
+          const __m512i next = _mm512_ternarylogic_epi32(in.broadcast(p, 1), parity[p], w1, kXor);
+          accumulate(twos[p], _mm512_popcnt_epi32(_mm512_ternarylogic_epi32(t0, parity[p], next, kMajority)));
+          parity[p] = next;
+        }
+        in.advance(2);
       }
-      in0.advance();
-      in1.advance();
-      in3.advance();
     }
   }
   REPBNN_EACH_PIXEL {
-    _mm512_store_si512(s.counts + (first + p) * kLanes, _mm512_add_epi32(ones[p], _mm512_slli_epi32(twos[p], 1)));
+    const __m512i ones = _mm512_popcnt_epi32(parity[p]);
+    _mm512_store_si512(s.counts + (first + p) * kLanes, _mm512_add_epi32(ones, _mm512_add_epi32(twos[p], twos[p])));
   }
   *s.ahead = ahead;
 }
@@ -103,8 +100,8 @@ using CountTile = void (*)(const BitStrip&, int first);
 constexpr CountTile kPlain[] = {count_plain<1>,  count_plain<2>,  count_plain<3>,  count_plain<4>, count_plain<5>,
                                 count_plain<6>,  count_plain<7>,  count_plain<8>,  count_plain<9>, count_plain<10>,
                                 count_plain<11>, count_plain<12>, count_plain<13>, count_plain<14>};
-constexpr CountTile kTriple[] = {count_triple<1>, count_triple<2>, count_triple<3>, count_triple<4>,
-                                 count_triple<5>, count_triple<6>, count_triple<7>, count_triple<8>};
+constexpr CountTile kPairs[] = {count_pairs<1>, count_pairs<2>, count_pairs<3>, count_pairs<4>,
+                                count_pairs<5>, count_pairs<6>, count_pairs<7>, count_pairs<8>};
 
 // Tiles of equal width, give or take one.
 template <int kWidest>
@@ -122,6 +119,6 @@ void count_tiles(const CountTile (&tiles)[kWidest], const BitStrip& strip) {
 const IsaFunctions kAvx512Functions = {transform_strip<Avx512>, threshold_strip<Avx512>, derive_row};
 
 void count_avx512_plain(const BitStrip& strip) { count_tiles(kPlain, strip); }
-void count_avx512_triple(const BitStrip& strip) { count_tiles(kTriple, strip); }
+void count_avx512_pairs(const BitStrip& strip) { count_tiles(kPairs, strip); }
 
 }  // namespace repbnn
