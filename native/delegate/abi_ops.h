@@ -11,19 +11,25 @@ enum TfLiteBuiltinOperator : int32_t {
   kTfLiteBuiltinAdd = 0,
   kTfLiteBuiltinAveragePool2d = 1,
   kTfLiteBuiltinConcatenation = 2,
+  kTfLiteBuiltinConv2d = 3,
   kTfLiteBuiltinDepthwiseConv2d = 4,
+  kTfLiteBuiltinFullyConnected = 9,
+  kTfLiteBuiltinLogistic = 14,
   kTfLiteBuiltinMaxPool2d = 17,
   kTfLiteBuiltinMul = 18,
   kTfLiteBuiltinRelu = 19,
   kTfLiteBuiltinReluN1To1 = 20,
   kTfLiteBuiltinRelu6 = 21,
   kTfLiteBuiltinReshape = 22,
+  kTfLiteBuiltinSoftmax = 25,
   kTfLiteBuiltinCustom = 32,
   kTfLiteBuiltinPad = 34,
+  kTfLiteBuiltinMean = 40,
   kTfLiteBuiltinSub = 41,
   kTfLiteBuiltinStridedSlice = 45,
   kTfLiteBuiltinSplit = 49,
   kTfLiteBuiltinPrelu = 54,
+  kTfLiteBuiltinPadV2 = 60,
 };
 
 enum TfLitePadding : int { kTfLitePaddingUnknown = 0, kTfLitePaddingSame = 1, kTfLitePaddingValid = 2 };
@@ -62,6 +68,10 @@ struct TfLiteConcatenationParams {
 // ADD, SUB and MUL begin with the same field, and we read no other.
 struct TfLiteArithmeticParams {
   TfLiteFusedActivation activation;
+};
+
+struct TfLiteReducerParams {
+  bool keep_dims;
 };
 
 struct TfLiteSplitParams {

@@ -7,8 +7,7 @@
 namespace repbnn {
 namespace {
 
-// Operators that are cheap to run with a neighbour and so are taken at the ends of a partition too; the others only
-// where they stand between two binary layers.
+// Operators that are cheap to run with a neighbour, and so are taken beside a taken one.
 bool follows_neighbour(OpKind kind) {
   switch (kind) {
     case OpKind::kConcat:
@@ -19,6 +18,16 @@ bool follows_neighbour(OpKind kind) {
     case OpKind::kRelu: return true;
     default: return false;
   }
+}
+
+bool overlaps(const Op& pool) {
+  return pool.window.stride_h < pool.window.kernel_h || pool.window.stride_w < pool.window.kernel_w;
+}
+
+// Operators that shrink what a taken one before them writes: the larger map then need not leave the partition.
+bool follows_writer(OpKind kind) {
+  return kind == OpKind::kAveragePool || kind == OpKind::kMaxPool || kind == OpKind::kMean ||
+         kind == OpKind::kDepthwiseConv2d;
 }
 
 bool is_binary(OpKind kind) {
@@ -47,18 +56,41 @@ std::vector<bool> reach(const Graph& graph, bool forwards) {
   return reached;
 }
 
+// Whether an operator of the stem goes with what it feeds: a pad before a sign is free, a maximum has no last bits to
+// differ in, and what is done to each value goes along. But a pool whose windows overlap starts a pass of its own, and
+// the runtime is as fast with what stands before it.
+bool follows_reader(const Op& op, const Op& reader) {
+  if (op.kind == OpKind::kPad || op.kind == OpKind::kMaxPool) return true;
+  return follows_neighbour(op.kind) && !(reader.kind == OpKind::kMaxPool && overlaps(reader));
+}
+
 // What stands between two binary operators, or beside the last of them on the way to where both paths meet again; at
-// the ends, what follows its neighbour.
+// the ends, what follows its neighbour, from operator to operator. Nothing is taken by itself.
 std::vector<bool> take(const Graph& graph) {
   const std::vector<bool> before = reach(graph, true), behind = reach(graph, false);
   std::vector<bool> taken(graph.ops.size(), false);
-  for (size_t i = graph.ops.size(); i-- > 0;) {
+  const auto wanted = [&](size_t i) {
     const Op& op = graph.ops[i];
-    bool feeds_taken = false;
-    for (int t : op.outputs) {
-      for (int consumer : graph.tensors[t].consumers) feeds_taken = feeds_taken || taken[consumer];
+    bool wants = before[i] && behind[i];
+    for (int t : op.inputs) {
+      const int writer = t < 0 ? -1 : graph.tensors[t].producer;
+      wants = wants || (writer >= 0 && taken[writer] && (follows_neighbour(op.kind) || follows_writer(op.kind)));
     }
-    taken[i] = (before[i] && (behind[i] || feeds_taken)) || ((before[i] || behind[i]) && follows_neighbour(op.kind));
+    for (int t : op.outputs) {
+      for (int reader : graph.tensors[t].consumers) {
+        wants = wants || (taken[reader] && (before[i] || follows_reader(op, graph.ops[reader])));
+      }
+    }
+    return wants;
+  };
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (size_t i = 0; i < graph.ops.size(); ++i) {
+      if (!taken[i] && wanted(i)) taken[i] = changed = true;
+    }
+    for (size_t i = graph.ops.size(); i-- > 0;) {
+      if (!taken[i] && wanted(i)) taken[i] = changed = true;
+    }
   }
   return taken;
 }

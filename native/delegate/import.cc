@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "delegate/abi_ops.h"
 #include "delegate/flexbuffer.h"
+#include "delegate/op_names.h"
 #include "plan/shape.h"
 
 namespace repbnn {
@@ -27,12 +28,14 @@ const Known kKnown[] = {
     {kTfLiteBuiltinConcatenation, nullptr, OpKind::kConcat, 4},
     {kTfLiteBuiltinDepthwiseConv2d, nullptr, OpKind::kDepthwiseConv2d, 7},
     {kTfLiteBuiltinMaxPool2d, nullptr, OpKind::kMaxPool, 3},
+    {kTfLiteBuiltinMean, nullptr, OpKind::kMean, 3},
     {kTfLiteBuiltinMul, nullptr, OpKind::kMul, 7},
     {kTfLiteBuiltinRelu, nullptr, OpKind::kRelu, 3},
     {kTfLiteBuiltinReluN1To1, nullptr, OpKind::kRelu, 1},
     {kTfLiteBuiltinRelu6, nullptr, OpKind::kRelu, 3},
     {kTfLiteBuiltinReshape, nullptr, OpKind::kReshape, 1},
     {kTfLiteBuiltinPad, nullptr, OpKind::kPad, 4},
+    {kTfLiteBuiltinPadV2, nullptr, OpKind::kPad, 4},
     {kTfLiteBuiltinSub, nullptr, OpKind::kSub, 5},
     {kTfLiteBuiltinStridedSlice, nullptr, OpKind::kStridedSlice, 8},
     {kTfLiteBuiltinSplit, nullptr, OpKind::kSplit, 4},
@@ -46,6 +49,20 @@ const Known* find_known(const TfLiteRegistration& registration) {
     if (registration.custom_name != nullptr && std::strcmp(registration.custom_name, known.custom) == 0) return &known;
   }
   return nullptr;
+}
+
+// Why an operator that stands in binary networks is left to the runtime. Measured, docs/delegate.md has the table: what
+// these give differs in its last bits between the builtin kernels of one runtime and the next, or between one thread
+// and two, so there is nothing that we could equal.
+const char* why_unknown(const TfLiteRegistration& registration) {
+  switch (registration.builtin_code) {
+    case kTfLiteBuiltinConv2d:
+    case kTfLiteBuiltinFullyConnected:
+      return "in which order it sums differs from runtime to runtime, so no other kernel has its last bits";
+    case kTfLiteBuiltinLogistic:
+    case kTfLiteBuiltinSoftmax: return "its last bits differ from runtime to runtime, so no other kernel has them";
+    default: return "no operator that stands between binary layers";
+  }
 }
 
 bool activation_of(int value, Activation* activation) {
@@ -132,6 +149,7 @@ std::string read_builtin(const TfLiteNode& node, int32_t builtin, int version, O
       activation = p->activation;
       break;
     }
+    case OpKind::kMean: op->keep_dims = static_cast<const TfLiteReducerParams*>(data)->keep_dims; break;
     case OpKind::kStridedSlice: {
       const auto* p = static_cast<const TfLiteStridedSliceParams*>(data);
       if (p->ellipsis_mask != 0 || p->new_axis_mask != 0 || p->shrink_axis_mask != 0) return "it changes the rank";
@@ -179,34 +197,12 @@ bool type_of(const TfLiteTensor& tensor, bool packed, Type* type) {
 
 }  // namespace
 
-namespace {
-
-// Those that stand in binary networks and are left to the runtime; the others go by their number.
-std::string builtin_name(int32_t code) {
-  switch (code) {
-    case 3: return "CONV_2D";
-    case 9: return "FULLY_CONNECTED";
-    case 14: return "LOGISTIC";
-    case 25: return "SOFTMAX";
-    case 39: return "TRANSPOSE";
-    case 40: return "MEAN";
-    case 42: return "DIV";
-    case 43: return "SQUEEZE";
-    default: return format("builtin %d", code);
-  }
-}
-
-}  // namespace
-
 std::string op_name(const TfLiteRegistration& registration) {
-  const Known* known = find_known(registration);
   if (registration.builtin_code == kTfLiteBuiltinCustom) {
     return registration.custom_name != nullptr ? registration.custom_name : "custom";
   }
-  if (known == nullptr) return builtin_name(registration.builtin_code);
-  if (registration.builtin_code == kTfLiteBuiltinRelu6) return "RELU6";
-  if (registration.builtin_code == kTfLiteBuiltinReluN1To1) return "RELU_N1_TO_1";
-  return name_of(known->kind);
+  const char* name = builtin_name(registration.builtin_code);
+  return name != nullptr ? name : format("builtin %d", registration.builtin_code);
 }
 
 bool is_lce(const TfLiteRegistration& registration) {
@@ -272,7 +268,7 @@ std::string Importer::operands(const TfLiteNode& node, Op* op) {
 
 std::string Importer::add(int node_index, const TfLiteNode& node, const TfLiteRegistration& registration) {
   const Known* known = find_known(registration);
-  if (known == nullptr) return "no operator that stands between binary layers";
+  if (known == nullptr) return why_unknown(registration);
   if (registration.version > known->max_version) return format("version %d is not known", registration.version);
   Op op;
   op.kind = known->kind;

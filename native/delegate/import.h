@@ -30,7 +30,7 @@ class Importer {
   std::vector<int> index_;  // runtime tensor -> graph tensor
 };
 
-// The operator's name as the field writes it: "LceBconv2d", "ADD", "builtin 40".
+// The operator's name as the field writes it: "LceBconv2d", "ADD", "builtin 999".
 std::string op_name(const TfLiteRegistration& registration);
 
 bool is_lce(const TfLiteRegistration& registration);

@@ -37,10 +37,8 @@ bool per_channel(const Tensor& constant, int32_t channels, std::vector<float>* v
 
 // A map of the operand's own shape, or one pixel of it that serves all.
 bool is_map_for(const Tensor& other, const Tensor& operand) {
-  if (other.type != Type::kFloat32 || other.dims.size() != 4) return false;
-  const bool one_pixel = other.dims[1] == 1 && other.dims[2] == 1;
-  return other.dims[0] == operand.dims[0] && other.dims[3] == operand.dims[3] &&
-         (one_pixel || (other.dims[1] == operand.dims[1] && other.dims[2] == operand.dims[2]));
+  if (other.type != Type::kFloat32 || other.channels() != operand.channels()) return false;
+  return other.dims == operand.dims || (other.is_pixel() && other.dims.size() <= 4);
 }
 
 void add_activation(Activation activation, bool alone, std::vector<ChainStep>* steps) {

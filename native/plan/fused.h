@@ -6,6 +6,7 @@
 
 #include "base/aligned.h"
 #include "kernels/bconv2d/bconv2d.h"
+#include "kernels/depthwise/depthwise.h"
 #include "kernels/pool/pool.h"
 #include "plan/layout.h"
 #include "plan/plan.h"
@@ -19,6 +20,7 @@ struct PreparedStep {
   PackedProgram program;
   PoolGeometry pool;
   float lo = 0.0f, hi = 0.0f;  // of a pool's fused activation
+  Depthwise depthwise;
 };
 
 // The maps of one step as one thread sees them.

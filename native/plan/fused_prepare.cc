@@ -9,9 +9,12 @@ namespace repbnn {
 namespace {
 
 void activation_limits(Activation activation, float* lo, float* hi) {
-  const float top = std::numeric_limits<float>::max();
-  *lo = activation == Activation::kNone ? -top : activation == Activation::kReluN1To1 ? -1.0f : 0.0f;
-  *hi = activation == Activation::kRelu6 ? 6.0f : activation == Activation::kReluN1To1 ? 1.0f : top;
+  const float infinity = std::numeric_limits<float>::infinity();  // none: the kernels then clamp nothing
+  *lo = activation == Activation::kNone ? -infinity : activation == Activation::kReluN1To1 ? -1.0f : 0.0f;
+  *hi = activation == Activation::kNone        ? infinity
+        : activation == Activation::kRelu6     ? 6.0f
+        : activation == Activation::kReluN1To1 ? 1.0f
+                                               : std::numeric_limits<float>::max();
 }
 
 PoolGeometry pool_geometry(const Graph& graph, const Op& op) {
@@ -23,8 +26,21 @@ PoolGeometry pool_geometry(const Graph& graph, const Op& op) {
   g.filter_height = op.window.kernel_h, g.filter_width = op.window.kernel_w;
   g.stride_height = op.window.stride_h, g.stride_width = op.window.stride_w;
   g.pad_top = op.window.pad_top, g.pad_left = op.window.pad_left;
-  g.out_height = out.dims[1], g.out_width = out.dims[2];
+  const bool mean = op.kind == OpKind::kMean;
+  g.out_height = mean ? 1 : out.dims[1], g.out_width = mean ? 1 : out.dims[2];
   return g;
+}
+
+Depthwise depthwise_of(const Graph& graph, const Op& op) {
+  const Tensor& in = graph.in(op, 0);
+  const Window& w = op.window;
+  Depthwise conv;
+  conv.geometry = {in.dims[1], in.dims[2],   in.dims[3],   w.kernel_h, w.kernel_w, w.stride_h,
+                   w.stride_w, w.dilation_h, w.dilation_w, w.pad_top,  w.pad_left};
+  conv.filter = graph.in(op, 1).floats();
+  conv.bias = graph.has_input(op, 2) ? graph.in(op, 2).floats() : nullptr;
+  activation_limits(op.activation, &conv.lo, &conv.hi);
+  return conv;
 }
 
 MapUse use_of(int tensor) {
@@ -94,6 +110,7 @@ bool FusedPlan::prepare_step(int s) {
       prepared.pool = pool_geometry(graph_, graph_.ops[step.op]);
       activation_limits(graph_.ops[step.op].activation, &prepared.lo, &prepared.hi);
       return true;
+    case StepForm::kDepthwise: prepared.depthwise = depthwise_of(graph_, graph_.ops[step.op]); return true;
     default: return true;
   }
 }
@@ -146,7 +163,7 @@ FloatMap FusedPlan::float_map(int thread, int tensor, int channel, int s) {
   const MapLayout& layout = layout_.maps[base];
   FloatMap map;
   const Tensor& t = graph_.tensors[tensor];
-  const bool one_pixel = t.dims[1] == 1 && t.dims[2] == 1 && (steps_.steps[s].height > 1 || steps_.steps[s].width > 1);
+  const bool one_pixel = t.is_pixel() && (steps_.steps[s].height > 1 || steps_.steps[s].width > 1);
   map.row_pitch = one_pixel ? 0 : layout.row_pitch * view.stride_y;
   map.pixel_stride = one_pixel ? 0 : layout.pixel_stride * view.stride_x;
   map.modulo = view.modulo;

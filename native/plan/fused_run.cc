@@ -144,6 +144,8 @@ void FusedPlan::run_kernel(int s, const BoundStep& bound, const Area& area, int 
     case StepForm::kMaxPool:
       return max_pool(options_.isa, prepared.pool, bound.source, bound.result, prepared.lo, prepared.hi, y0, y1, x0,
                       x1);
+    case StepForm::kDepthwise:
+      return depthwise_conv2d(options_.isa, prepared.depthwise, bound.source, bound.result, y0, y1, x0, x1);
     case StepForm::kBMaxPool:
       return binary_max_pool(options_.isa, prepared.pool, bound.source_bits, bound.result_bits, y0, y1, x0, x1);
     case StepForm::kUnpack:
@@ -221,7 +223,7 @@ void FusedPlan::run_reference_step(int s) {
 
 std::string FusedPlan::describe() const {
   static const char* const forms[] = {"bconv2d",         "pointwise", "average_pool", "max_pool",
-                                      "binary_max_pool", "unpack",    "reference"};
+                                      "binary_max_pool", "depthwise", "unpack",       "reference"};
   std::string all;
   for (size_t g = 0; g < segments_.segments.size(); ++g) {
     const Segment& segment = segments_.segments[g];

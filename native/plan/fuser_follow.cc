@@ -12,10 +12,10 @@ std::vector<float> slice(const std::vector<float>& values, int from, int count) 
   return std::vector<float>(values.begin() + from, values.begin() + from + count);
 }
 
-// Zeros around each image only; they are +1 to a sign, and so are the zero bits around a packed map.
+// Zeros or more around each image only; they are +1 to a sign, and so are the zero bits around a packed map.
 bool is_spatial_pad(const Graph& graph, const Op& op) {
   return op.kind == OpKind::kPad && graph.out(op).dims.size() == 4 && op.begin[0] == 0 && op.end[0] == 0 &&
-         op.begin[3] == 0 && op.end[3] == 0;
+         op.begin[3] == 0 && op.end[3] == 0 && !(op.fill < 0.0f);
 }
 
 }  // namespace

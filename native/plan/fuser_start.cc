@@ -66,7 +66,10 @@ bool Fuser::may_repeat_as_view(const Op& op) const {
   }
   for (int consumer : graph_.out(op).consumers) {
     const OpKind kind = graph_.ops[consumer].kind;
-    if (kind == OpKind::kAveragePool || kind == OpKind::kMaxPool) return false;
+    if (kind == OpKind::kAveragePool || kind == OpKind::kMaxPool || kind == OpKind::kMean ||
+        kind == OpKind::kDepthwiseConv2d) {
+      return false;
+    }
   }
   return views_repeat_;
 }
@@ -112,10 +115,12 @@ bool Fuser::start_view(int i) {
 bool Fuser::start_pool(int i) {
   const Op& op = graph_.ops[i];
   Step step;
-  if (op.kind == OpKind::kAveragePool) {
+  if (op.kind == OpKind::kAveragePool || op.kind == OpKind::kMean) {
     step.form = StepForm::kAveragePool;
   } else if (op.kind == OpKind::kMaxPool) {
     step.form = StepForm::kMaxPool;
+  } else if (op.kind == OpKind::kDepthwiseConv2d && graph_.in(op, 0).dims[3] == graph_.out(op).dims[3]) {
+    step.form = StepForm::kDepthwise;
   } else if (op.kind == OpKind::kBMaxPool2d) {
     step.form = StepForm::kBMaxPool;
   } else if (op.kind == OpKind::kDequantize && graph_.out(op).type == Type::kFloat32 &&
@@ -128,7 +133,8 @@ bool Fuser::start_pool(int i) {
   step.ops = {i};
   step.source = op.inputs[0];
   step.result = op.outputs[0];
-  step.height = graph_.out(op).dims[1], step.width = graph_.out(op).dims[2];
+  const bool mean = op.kind == OpKind::kMean;
+  step.height = mean ? 1 : graph_.out(op).dims[1], step.width = mean ? 1 : graph_.out(op).dims[2];
   done_[i] = available_[op.outputs[0]] = true;
   result_.steps.push_back(std::move(step));
   return true;

@@ -31,6 +31,7 @@ const char* name_of(OpKind kind) {
     case OpKind::kReshape: return "RESHAPE";
     case OpKind::kAveragePool: return "AVERAGE_POOL_2D";
     case OpKind::kMaxPool: return "MAX_POOL_2D";
+    case OpKind::kMean: return "MEAN";
     case OpKind::kDepthwiseConv2d: return "DEPTHWISE_CONV_2D";
     case OpKind::kSplit: return "SPLIT";
     case OpKind::kStridedSlice: return "STRIDED_SLICE";

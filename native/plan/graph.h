@@ -35,6 +35,8 @@ struct Tensor {
     return n;
   }
   int64_t bytes() const { return elements() * size_of(type); }
+  // One pixel's channels and nothing else: [C], [1, C], [1, 1, 1, C].
+  bool is_pixel() const { return elements() == channels(); }
   int32_t channels() const { return dims.empty() ? 1 : dims.back(); }
   const float* floats() const { return static_cast<const float*>(constant); }
 };
@@ -54,6 +56,7 @@ enum class OpKind : uint8_t {
   kReshape,
   kAveragePool,
   kMaxPool,
+  kMean,
   kDepthwiseConv2d,
   kSplit,
   kStridedSlice,
@@ -82,7 +85,7 @@ struct Op {
   std::vector<int> inputs;   // tensor indices; -1 is an optional one left out
   std::vector<int> outputs;  // tensor indices
   Activation activation = Activation::kNone;
-  Window window;            // convolutions and pools
+  Window window;            // convolutions and pools; of kMean the whole map
   int32_t channels_in = 0;  // kBconv2d: logical input channels, all groups together
   int32_t groups = 1;       // kBconv2d: follows from the shapes
   int32_t axis = 0;         // kConcat, kSplit: counted from the front
@@ -91,6 +94,8 @@ struct Op {
   int32_t begin[kMaxRank] = {0};   // kStridedSlice: first element; kPad: elements added in front
   int32_t end[kMaxRank] = {0};     // kPad: elements added behind
   int32_t stride[kMaxRank] = {0};  // kStridedSlice
+  float fill = 0.0f;               // kPad: what is added
+  bool keep_dims = false;          // kMean
 };
 
 struct Graph {

@@ -6,6 +6,19 @@
 namespace repbnn {
 namespace {
 
+// Whether an operand of another rank than the result's is spread along other axes than it seems: [n, C] added to
+// [n, h, n, C] goes along the columns, and is not one row for each image.
+bool spreads_images(const Graph& graph) {
+  for (const Op& op : graph.ops) {
+    if (op.kind != OpKind::kAdd && op.kind != OpKind::kSub && op.kind != OpKind::kMul) continue;
+    for (int t : op.inputs) {
+      const Tensor& operand = graph.tensors[t];
+      if (operand.constant == nullptr && operand.dims.size() != graph.out(op).dims.size()) return true;
+    }
+  }
+  return false;
+}
+
 // The same graph for one image. False when its inputs or outputs do not all lead with the same number of images.
 bool split_images(const Graph& graph, Graph* one, int* images) {
   *images = 0;
@@ -17,6 +30,7 @@ bool split_images(const Graph& graph, Graph* one, int* images) {
   if (*images == 0) return false;
   *one = graph;
   if (*images == 1) return true;
+  if (spreads_images(graph)) return false;
   for (int t : one->inputs) one->tensors[t].dims[0] = 1;
   if (!infer_all(*one).empty()) return false;
   for (int t : graph.outputs) {

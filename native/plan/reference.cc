@@ -71,6 +71,7 @@ void run_reference(const Graph& graph, const Op& op, Buffers& buffers) {
     case OpKind::kBMaxPool2d: return run_signs_reference(graph, op, buffers);
     case OpKind::kAveragePool:
     case OpKind::kMaxPool:
+    case OpKind::kMean:
     case OpKind::kDepthwiseConv2d: return run_window_reference(graph, op, buffers);
     case OpKind::kConcat:
     case OpKind::kSplit:

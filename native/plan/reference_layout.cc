@@ -68,7 +68,7 @@ void pad(const Graph& graph, const Op& op, Buffers& buffers) {
   static const int32_t ones[kMaxRank] = {1, 1, 1, 1, 1};
   const float* source = buffers.floats(op.inputs[0]);
   float* result = buffers.floats(op.outputs[0]);
-  std::fill_n(result, graph.out(op).elements(), 0.0f);
+  std::fill_n(result, graph.out(op).elements(), op.fill);
   for_each_inner(graph.out(op).dims, graph.in(op, 0).dims, op.begin, ones,
                  [&](int64_t outer, int64_t inner) { result[outer] = source[inner]; });
 }

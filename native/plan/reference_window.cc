@@ -15,6 +15,13 @@ void activate(Activation activation, float* values, int64_t count) {
   for (int64_t i = 0; i < count; ++i) values[i] = std::min(std::max(values[i], lo), hi);
 }
 
+// The one pixel that a mean of rows and columns leaves of each image, whether the result keeps those axes or not.
+Tensor pixels_of(const Op& op, const Tensor& out) {
+  Tensor map = out;
+  if (op.kind == OpKind::kMean) map.dims = {out.dims.front(), 1, 1, out.dims.back()};
+  return map;
+}
+
 // Calls visit(output pixel, first and last row and column of the window inside the map) in the order of the output.
 template <typename Visit>
 void for_each_window(const Tensor& out, const Window& w, Visit visit) {
@@ -33,7 +40,7 @@ void pool(const Graph& graph, const Op& op, Buffers& buffers, bool average) {
   const int32_t channels = in.dims[3];
   const float* data = buffers.floats(op.inputs[0]);
   float* result = buffers.floats(op.outputs[0]);
-  for_each_window(out, op.window, [&](int64_t pixel, int32_t n, int32_t top, int32_t left) {
+  for_each_window(pixels_of(op, out), op.window, [&](int64_t pixel, int32_t n, int32_t top, int32_t left) {
     float* sum = result + pixel * channels;
     std::fill_n(sum, channels, average ? 0.0f : std::numeric_limits<float>::lowest());
     const int32_t y1 = std::min(top + op.window.kernel_h, in.dims[1]),
@@ -84,7 +91,7 @@ void depthwise(const Graph& graph, const Op& op, Buffers& buffers) {
 
 void run_window_reference(const Graph& graph, const Op& op, Buffers& buffers) {
   if (op.kind == OpKind::kDepthwiseConv2d) return depthwise(graph, op, buffers);
-  pool(graph, op, buffers, op.kind == OpKind::kAveragePool);
+  pool(graph, op, buffers, op.kind != OpKind::kMaxPool);
 }
 
 }  // namespace repbnn

@@ -5,7 +5,8 @@
 namespace repbnn {
 namespace {
 
-constexpr int kTileRows = 1;      // as good as 2 on one thread, and twice the pieces for more of them
+constexpr int kTileRows = 1;    // as good as 2 on one thread, and twice the pieces for more of them
+constexpr int kMostShrink = 8;  // of a pool that joins: a tile holds its whole windows, so larger ones would be the map
 constexpr int kTileColumns = 56;  // four register tiles: measured, 14 costs 6% more in calls, 112 gains nothing
 
 // Every tensor that a step reads, without constants; through views, the maps below.
@@ -90,6 +91,7 @@ class Segmenter {
       return w.kernel_h == 1 && w.kernel_w == 1 && w.stride_h == 1 && w.stride_w == 1 && in.dims[1] == step.height &&
              in.dims[2] == step.width;
     }
+    if (w.stride_h > kMostShrink || w.stride_w > kMostShrink || w.dilation_h > 1 || w.dilation_w > 1) return false;
     *factor = {w.stride_h, w.stride_w};
     return w.kernel_h == w.stride_h && w.kernel_w == w.stride_w && in.dims[1] % w.stride_h == 0 &&
            in.dims[2] % w.stride_w == 0;

@@ -75,6 +75,7 @@ struct Checker {
   std::string dequantize();
   std::string bconv2d();
   std::string pool(Type type);
+  std::string mean();
   std::string concat();
   std::string arithmetic();
   std::string prelu();
@@ -218,6 +219,27 @@ std::string Checker::pool(Type type) {
   return output(0, type, {in(0).dims[0], out_h, out_w, in(0).dims[3]});
 }
 
+// Of the rows and columns of each image, and of nothing else: any other mean adds in another order.
+std::string Checker::mean() {
+  REPBNN_TRY(count(2, 1));
+  REPBNN_TRY(usable(0, Type::kFloat32));
+  REPBNN_TRY(rank4(0));
+  REPBNN_TRY(constant(1, Type::kInt32));
+  const int32_t* axes = static_cast<const int32_t*>(in(1).constant);
+  bool averaged[4] = {false, false, false, false};
+  for (int64_t i = 0; i < in(1).elements(); ++i) {
+    const int32_t axis = axes[i] < 0 ? axes[i] + 4 : axes[i];
+    if (axis < 0 || axis > 3) return "an axis is out of range";
+    averaged[axis] = true;
+  }
+  if (averaged[0] || !averaged[1] || !averaged[2] || averaged[3]) return "it is no mean of rows and columns";
+  const Dims& dims = in(0).dims;
+  op.window.kernel_h = op.window.stride_h = dims[1];
+  op.window.kernel_w = op.window.stride_w = dims[2];
+  op.window.padding = Padding::kValid;
+  return output(0, Type::kFloat32, op.keep_dims ? Dims{dims[0], 1, 1, dims[3]} : Dims{dims[0], dims[3]});
+}
+
 std::string Checker::concat() {
   if (op.inputs.empty() || op.outputs.size() != 1) return "it has no inputs";
   if (op.activation != Activation::kNone) return "it has a fused activation";
@@ -276,8 +298,15 @@ std::string Checker::relu() {
   return output(0, Type::kFloat32, in(0).dims);
 }
 
+// PADV2 brings the value that it adds.
 std::string Checker::pad() {
-  REPBNN_TRY(count(2, 1));
+  const bool brings_value = op.inputs.size() == 3;
+  REPBNN_TRY(count(brings_value ? 3 : 2, 1));
+  if (brings_value) {
+    REPBNN_TRY(constant(2, Type::kFloat32));
+    if (in(2).elements() != 1) return "its value is no scalar";
+    op.fill = in(2).floats()[0];
+  }
   REPBNN_TRY(usable(0, Type::kFloat32));
   REPBNN_TRY(constant(1, Type::kInt32));
   Dims dims = in(0).dims;
@@ -403,6 +432,7 @@ std::string infer(Graph& graph, Op& op) {
     case OpKind::kReshape: return check.reshape();
     case OpKind::kAveragePool:
     case OpKind::kMaxPool: return check.pool(Type::kFloat32);
+    case OpKind::kMean: return check.mean();
     case OpKind::kDepthwiseConv2d: return check.depthwise();
     case OpKind::kSplit: return check.split();
     case OpKind::kStridedSlice: return check.strided_slice();

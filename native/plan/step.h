@@ -21,11 +21,12 @@ struct View {
 };
 
 enum class StepForm : uint8_t {
-  kBconv2d,    // a binary convolution and the program behind it
-  kPointwise,  // a program over a float map
-  kAveragePool,
+  kBconv2d,      // a binary convolution and the program behind it
+  kPointwise,    // a program over a float map
+  kAveragePool,  // and a mean of rows and columns
   kMaxPool,
   kBMaxPool,
+  kDepthwise,  // a filter a channel
   kUnpack,     // packed signs to floats
   kReference,  // any other operator, in its plainest form
 };

@@ -258,6 +258,86 @@ TEST(Fusion, OverlappingPoolStartsASegment) {
   EXPECT_EQ(make_segments(b.graph, make_steps(b.graph)).segments.size(), 3u);
 }
 
+// Squeeze and excite, without its dense layers: a pass for the mean, then the scale in the convolution's own.
+TEST(Fusion, AScaleOfEachChannelRunsBehindTheConvolution) {
+  for (bool keep_dims : {false, true}) {
+    GraphBuilder b(21);
+    const int input = b.input({1, 20, 20, 32});
+    const int mean = b.mean(input, keep_dims);
+    GraphBuilder::Conv conv;
+    conv.filters = 32;
+    const int t = b.bconv2d(b.quantize(input), 32, conv);
+    b.output(b.prelu(b.op(OpKind::kMul, {t, mean})));
+    connect(b.graph);
+    const Steps steps = make_steps(b.graph);
+    ASSERT_EQ(steps.steps.size(), 3u);
+    EXPECT_EQ(steps.steps[0].form, StepForm::kAveragePool);
+    EXPECT_EQ(steps.steps[2].form, StepForm::kBconv2d);
+    compare(b.graph, 1, best_isa(), 2, "squeeze and excite");
+  }
+}
+
+TEST(Fusion, AMeanOfASmallMapEndsItsWritersSegment) {
+  for (int size : {7, 20}) {
+    GraphBuilder b(23);
+    GraphBuilder::Conv conv;
+    conv.kernel = 1;
+    const int t = b.bconv2d(b.quantize(b.input({1, size, size, 32})), 32, conv);
+    b.output(b.mean(t, false));
+    connect(b.graph);
+    const Segments segments = make_segments(b.graph, make_steps(b.graph));
+    // A larger one would make the whole map one tile.
+    EXPECT_EQ(segments.scratch_of[t] >= 0, size == 7);
+    compare(b.graph, 1, best_isa(), 2, "mean");
+  }
+}
+
+TEST(Fusion, ADepthwiseConvolutionHasAKernelWhereEachChannelHasOneFilter) {
+  for (int multiplier : {1, 2}) {
+    GraphBuilder b(25);
+    const int input = b.input({1, 15, 15, 33});
+    b.output(b.depthwise(input, 3, 2, Padding::kSameZero, multiplier, 1, Activation::kRelu6));
+    connect(b.graph);
+    const Steps steps = make_steps(b.graph);
+    ASSERT_EQ(steps.steps.size(), 1u);
+    EXPECT_EQ(steps.steps[0].form, multiplier == 1 ? StepForm::kDepthwise : StepForm::kReference);
+    compare(b.graph, 1, best_isa(), 2, "depthwise");
+  }
+}
+
+// A pad of ones before a sign is the border of the packed map; one of -1 is not.
+TEST(Fusion, APadIsABorderWhereItsSignIs) {
+  for (float fill : {1.0f, 0.0f, -0.0f, -1.0f}) {
+    GraphBuilder b(27);
+    Op pad;
+    pad.kind = OpKind::kPad;
+    const int pairs = b.integers({0, 0, 1, 1, 1, 1, 0, 0});
+    b.graph.tensors[pairs].dims = {4, 2};
+    pad.inputs = {b.add_constant(b.input({1, 6, 6, 32})), pairs, b.tensor(Type::kFloat32, {}, &fill)};
+    GraphBuilder::Conv conv;
+    conv.padding = Padding::kValid;
+    b.output(b.bconv2d(b.quantize(b.add(pad)), 32, conv));
+    connect(b.graph);
+    EXPECT_EQ(make_steps(b.graph).steps.size(), fill < 0.0f ? 4u : 2u);
+    compare(b.graph, 1, best_isa(), 1, "pad of " + std::to_string(fill));
+  }
+}
+
+// [n, C] on [n, h, n, C] goes along the columns: with several images it is no row for each of them.
+TEST(Fusion, ASpreadOperandKeepsImagesTogether) {
+  GraphBuilder b(29);
+  const int input = b.input({3, 4, 3, 8}), scale = b.input({3, 8});
+  b.output(b.op(OpKind::kMul, {input, scale}));
+  connect(b.graph);
+  ThreadPool pool(1);
+  PlanOptions options;
+  options.pool = &pool;
+  Memory expected(b.graph, 1), actual(b.graph, 1);
+  make_unfused_plan(b.graph, options)->run(expected.in.data(), expected.out.data());
+  make_plan(b.graph, options)->run(actual.in.data(), actual.out.data());
+  expect_equal(expected, actual, "three images");
+}
+
 TEST(Fusion, TheStemsRepetitionIsAView) {
   GraphBuilder b(5);
   const int input = b.input({1, 8, 8, 32});

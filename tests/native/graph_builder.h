@@ -142,6 +142,29 @@ class GraphBuilder {
     return add(op, kind == OpKind::kBMaxPool2d ? Type::kBits : Type::kFloat32);
   }
 
+  // Of each image's rows and columns: [n, C], or [n, 1, 1, C] with keep_dims.
+  int mean(int t, bool keep_dims) {
+    Op op;
+    op.kind = OpKind::kMean;
+    op.keep_dims = keep_dims;
+    op.inputs = {t, integers({chance(50) ? 1 : -3, 2})};
+    return add(op);
+  }
+
+  int depthwise(int t, int32_t kernel, int32_t stride, Padding padding, int32_t multiplier = 1, int32_t dilation = 1,
+                Activation activation = Activation::kNone) {
+    const int32_t filters = channels(t) * multiplier;
+    Op op;
+    op.kind = OpKind::kDepthwiseConv2d;
+    op.inputs = {t, floats({1, kernel, kernel, filters}, 0.0f, 0.5f)};
+    if (chance(80)) op.inputs.push_back(floats({filters}));
+    op.window.stride_h = op.window.stride_w = stride;
+    op.window.dilation_h = op.window.dilation_w = dilation;
+    op.window.padding = padding;
+    op.activation = activation;
+    return add(op);
+  }
+
   int32_t channels(int t) const { return graph.tensors[t].channels(); }
   unsigned pick(unsigned count) { return static_cast<unsigned>(random_() % count); }
   bool chance(int percent) { return static_cast<int>(pick(100)) < percent; }

@@ -33,7 +33,11 @@ class RandomNetwork {
   }
 
   void block() {
-    switch (b.pick(11)) {
+    switch (b.pick(13)) {
+      case 12: return excite();
+      case 11:
+        return keep(b.depthwise(current_, 1 + b.pick(4), 1 + b.pick(2), any_padding(), b.chance(80) ? 1 : 2,
+                                b.chance(80) ? 1 : 2, any_activation()));
       case 10: return grow_and_crop();
       case 0:
         return keep(b.pool(b.chance(70) ? OpKind::kAveragePool : OpKind::kMaxPool, current_, 1 + b.pick(3),
@@ -154,6 +158,23 @@ class RandomNetwork {
     keep(pointwise(b.bconv2d(packed, channels, GraphBuilder::Conv())));
   }
 
+  int binary_behind(int t) { return b.bconv2d(b.quantize(t), b.channels(t), GraphBuilder::Conv()); }
+
+  // Each channel times its own mean, before or behind a binary layer, as squeeze-and-excite does.
+  void excite() {
+    const int mean = b.mean(current_, b.chance(50));
+    if (b.chance(20)) b.output(mean);
+    const int t = b.bconv2d(signs(current_), b.channels(current_), same_shape_conv());
+    keep(pointwise(b.op(b.chance(80) ? OpKind::kMul : OpKind::kAdd,
+                        b.chance(50) ? std::vector<int>{t, mean} : std::vector<int>{mean, t})));
+  }
+
+  GraphBuilder::Conv same_shape_conv() {
+    GraphBuilder::Conv conv;
+    conv.filters = b.channels(current_);
+    return conv;
+  }
+
   // A stride-2 convolution with symmetric padding, as importers spell it: one more row and column, and off again.
   void grow_and_crop() {
     const std::vector<int32_t> dims = b.graph.tensors[current_].dims;
@@ -188,7 +209,8 @@ class RandomNetwork {
                                     static_cast<int32_t>(b.pick(2)), 0, static_cast<int32_t>(b.chance(20))});
       b.graph.tensors[pairs].dims = {4, 2};
       op.inputs = {current_, pairs};
-      return keep(b.add(op));
+      if (b.chance(40)) op.inputs.push_back(b.floats({}));
+      return keep(b.chance(50) ? b.add(op) : binary_behind(b.add(op)));
     }
     Op op;
     op.kind = OpKind::kStridedSlice;

@@ -48,7 +48,7 @@ def test_plan_and_delegate(name: str) -> None:
     _run(name)
 
 
-@pytest.mark.parametrize("name", ["pointwise_test", "bconv2d_test", "pool_test", "pool_threads_test"])
+@pytest.mark.parametrize("name", ["pointwise_test", "bconv2d_test", "pool_test", "pool_threads_test", "depthwise_test"])
 def test_kernels(name: str) -> None:
     _run(name)
 

@@ -14,8 +14,8 @@ build_targets() {
 }
 
 run_tests() {
-  build_targets bconv2d_test pointwise_test pool_test pool_threads_test
-  for name in pool_threads_test pool_test pointwise_test bconv2d_test; do
+  build_targets bconv2d_test pointwise_test pool_test depthwise_test pool_threads_test
+  for name in pool_threads_test pool_test depthwise_test pointwise_test bconv2d_test; do
     REPBNN_KERNEL_CASES=$1 "${emulator[@]}" "$build/native/kernels/$name" --gtest_brief=1
   done
 }
