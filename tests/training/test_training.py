@@ -37,7 +37,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def run(folder: Path, images: Any) -> Any:
-    return engine.Run(TINY, 3, folder, images, images, compile_network=False)
+    return engine.Run(TINY, 3, folder, images, images)
 
 
 def test_a_killed_run_goes_on_as_if_it_had_not_been(images: Any, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_the_log_has_a_line_an_epoch(images: Any, tmp_path: Path) -> None:
 def test_a_folder_of_another_recipe_is_refused(images: Any, tmp_path: Path) -> None:
     run(tmp_path, images).save()
     with pytest.raises(ValueError, match="another recipe or seed"):
-        engine.Run(TINY, 4, tmp_path, images, images, compile_network=False)
+        engine.Run(TINY, 4, tmp_path, images, images)
 
 
 def test_several_runs_share_a_process(images: Any, tmp_path: Path) -> None:

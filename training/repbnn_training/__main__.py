@@ -28,7 +28,9 @@ def train(
     data: Annotated[Path, typer.Option(help="Folder with train.npz and test.npz.")],
     runs: Annotated[Path, typer.Option(help="Folder of the runs, one subfolder a recipe and seed.")] = Path("runs"),
     seed: Annotated[list[int], typer.Option(help="Repeatable: every recipe is trained with each.")] = [1],  # noqa: B006
-    compile_network: Annotated[bool, typer.Option("--compile/--no-compile", help="Use torch.compile.")] = True,
+    form: Annotated[str, typer.Option(help="Of a step: plain, compiled (torch.compile) or fused (CPU).")] = "compiled",
+    threads: Annotated[bool, typer.Option(help="Give each run a core of its own (CPU).")] = False,
+    minutes: Annotated[float | None, typer.Option(help="Be done in this time, instead of by epochs.")] = None,
     limit: Annotated[int | None, typer.Option(help="Use this many images, to try things out.")] = None,
 ) -> None:
     """Train recipes, with progress and time left on the terminal and in each run's log.csv."""
@@ -43,12 +45,13 @@ def train(
         raise typer.BadParameter(f"no recipe {unknown[0]!r}; there are {', '.join(RECIPES)}")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     images = [load(data / name, device, limit) for name in ("train.npz", "test.npz")]
+    deadline = engine.Deadline(time.time() + 60 * minutes) if minutes is not None else None
     jobs = [
-        engine.Run(RECIPES[name], s, runs / f"{name}-seed{s}", images[0], images[1], compile_network=compile_network)
+        engine.Run(RECIPES[name], s, runs / f"{name}-seed{s}", images[0], images[1], form=form, deadline=deadline)
         for name in recipes
         for s in seed
     ]
-    started, first = time.monotonic(), sum(job.step for job in jobs)
+    started, first = time.monotonic(), jobs[0].progress
     last = 0.0
 
     def report() -> None:
@@ -56,11 +59,12 @@ def train(
         if time.monotonic() - last < 10:
             return
         last = time.monotonic()
-        step, total = sum(job.step for job in jobs), sum(job.total for job in jobs)
-        left = (last - started) / max(step - first, 1) * (total - step)
-        typer.echo(f"step {step} of {total}, {left / 60:.0f} minutes left, loss {jobs[0].losses[-1:]}", err=True)
+        job = jobs[0]
+        left = (last - started) / max(job.progress - first, 1e-9) * (1 - job.progress)
+        losses = ", ".join(f"{sum(job.losses[-50:]) / max(len(job.losses[-50:]), 1):.3f}" for job in jobs)
+        typer.echo(f"step {job.step}, {job.progress:.2%}, {left / 60:.0f} minutes left, losses {losses}", err=True)
 
-    engine.train(jobs, report)
+    engine.train(jobs, report, threads=threads)
     for job in jobs:
         typer.echo(f"{job.folder}: top-1 {engine.evaluate(job.network, job.test_images):.4f}")
 

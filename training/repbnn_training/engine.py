@@ -6,7 +6,8 @@ import csv
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,34 @@ from repbnn_training.networks import ReCUResNet20
 from repbnn_training.recipes import Recipe
 
 CHECKPOINT_SECONDS = 180.0
+GLANCE = 2000
+"""Test images looked at while training goes on; the last line of the log is of all of them."""
+
+
+class Deadline:
+    """Plans the steps that are left so that the learning rate reaches 0 at a given moment, however fast steps come.
+
+    Args:
+        finish: of ``time.time()``; runs that go together share one plan, and so one schedule.
+    """
+
+    def __init__(self, finish: float) -> None:
+        self.finish = finish
+        self._last: float | None = None
+        self._seconds = 0.0
+
+    def tick(self) -> None:
+        """A step of every run is over; the first, which compiles and fills caches, does not count."""
+        now = time.time()
+        if self._last is not None:
+            took = now - self._last
+            self._seconds = took if not self._seconds else 0.99 * self._seconds + 0.01 * took
+        self._last = now
+
+    @property
+    def left(self) -> float:
+        """Steps that fit, at the speed of the last hundred or so."""
+        return (self.finish - time.time()) / self._seconds if self._seconds else math.inf
 
 
 class Run:
@@ -31,11 +60,21 @@ class Run:
         folder: where checkpoint.pt and log.csv live.
         train: training images, on the device to train on.
         test: test images, on the same device.
-        compile_network: use torch.compile: faster steps, a minute to start.
+        form: of a step: ``plain``, ``compiled`` by torch.compile (a minute to start), or ``fused``
+            (``repbnn_training.fused``, on a CPU, for networks without ``normalise``).
+        deadline: when to be done, instead of after ``recipe.epochs``.
     """
 
     def __init__(
-        self, recipe: Recipe, seed: int, folder: Path, train: Images, test: Images, *, compile_network: bool
+        self,
+        recipe: Recipe,
+        seed: int,
+        folder: Path,
+        train: Images,
+        test: Images,
+        *,
+        form: str = "plain",
+        deadline: Deadline | None = None,
     ) -> None:
         self.recipe, self.seed, self.folder = recipe, seed, folder
         self.train_images, self.test_images = train, test
@@ -43,13 +82,13 @@ class Run:
         torch.manual_seed(seed)
         network = ReCUResNet20(recipe.beta, recipe.widths, normalise=recipe.normalise)
         self.network = network.to(self.device, memory_format=torch.channels_last)
-        self.forward = torch.compile(self.network) if compile_network else self.network
-        self.optimizer = torch.optim.SGD(
-            _groups(self.network, recipe.decay), lr=recipe.rate, momentum=0.9, nesterov=True
-        )
+        self.form, self.deadline = form, deadline
+        self.forward = self._form(form)
+        self.optimizer = _optimizer(self.network, recipe)
         self.steps_per_epoch = len(train) // recipe.batch
         self.total = recipe.epochs * self.steps_per_epoch
-        self.step, self.losses, self.best = 0, [], 0.0  # type: tuple[int, list[float], float]
+        self.step, self.progress = 0, 0.0
+        self.losses: list[float] = []
         self._saved = time.monotonic()
         self._order = torch.empty(0, dtype=torch.long)
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,11 +97,19 @@ class Run:
 
     @property
     def done(self) -> bool:
-        """Whether all epochs are over."""
-        return self.step >= self.total
+        """Whether the schedule is at its end."""
+        return self.progress >= 1 - 1e-9
+
+    def _form(self, form: str) -> Callable[[Tensor], Tensor]:
+        if form == "fused":
+            from repbnn_training import fused
+
+            fused.build()
+            return lambda images: fused.logits(self.network, images)
+        return torch.compile(self.network) if form == "compiled" else self.network
 
     def advance(self) -> None:
-        """One step of SGD; at an epoch's end also the log, and a checkpoint every three minutes."""
+        """One step of the optimizer; at an epoch's end also the log, and a checkpoint every three minutes."""
         position = self.step % self.steps_per_epoch
         if position == 0 or not len(self._order):
             self._order = torch.randperm(len(self.train_images), generator=self._generator(0))
@@ -70,19 +117,21 @@ class Run:
         pixels = augment(self.train_images.pixels[chosen], self._generator(1 + position))
         self._learn(standardise(pixels), self.train_images.labels[chosen])
         self.step += 1
-        if self.step % self.steps_per_epoch == 0:
+        left = self.total - self.step + 1 if self.deadline is None else self.deadline.left
+        self.progress += (1 - self.progress) / max(left, 1.0)
+        if self.done or self.step % self.steps_per_epoch == 0:
             self._end_epoch()
         if self.done or time.monotonic() - self._saved > CHECKPOINT_SECONDS:
             self.save()
 
     def _learn(self, images: Tensor, labels: Tensor) -> None:
-        progress = self.step / self.total
+        warmth = min(1.0, (self.step + 1) / max(self.recipe.warmup * self.steps_per_epoch, 1))
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.rate * _schedule(self.step, self.total, self.recipe.warmup * self.steps_per_epoch)
-        self.network.set_tau(progress)
+            group["lr"] = self.recipe.rate * warmth * 0.5 * (1 + math.cos(math.pi * self.progress))
+        self.network.set_tau(self.progress)
         self.network.train()
         images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.form != "fused"):
             logits = self.forward(images)
         loss = functional.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.smoothing)
         self.optimizer.zero_grad(set_to_none=True)
@@ -92,8 +141,9 @@ class Run:
 
     def _end_epoch(self) -> None:
         epoch = self.step // self.steps_per_epoch
-        last = self.step >= self.total
-        accuracy = evaluate(self.network, self.test_images) if last or epoch % 5 == 0 else math.nan
+        accuracy = math.nan
+        if self.done or epoch % 5 == 0:
+            accuracy = evaluate(self.network, self.test_images, len(self.test_images) if self.done else GLANCE)
         with (self.folder / "log.csv").open("a", newline="") as stream:
             writer = csv.writer(stream)
             if stream.tell() == 0:
@@ -114,6 +164,7 @@ class Run:
             "recipe": asdict(self.recipe),
             "seed": self.seed,
             "step": self.step,
+            "progress": self.progress,
             "losses": self.losses,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -134,29 +185,48 @@ class Run:
             raise ValueError(f"{self.folder} holds a run of another recipe or seed, choose another folder")
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.losses = state["step"], state["losses"]
+        self.step, self.progress, self.losses = state["step"], state["progress"], state["losses"]
         if self.step % self.steps_per_epoch:
             self._order = torch.randperm(len(self.train_images), generator=self._generator(0))
 
 
-def train(runs: Sequence[Run], report: Any = None) -> None:
-    """Train all runs, a step each in turn, so that small networks share a device that one alone leaves idle."""
-    while unfinished := [run for run in runs if not run.done]:
-        for run in unfinished:
-            run.advance()
-        if report is not None:
-            report()
+def train(runs: Sequence[Run], report: Callable[[], None] | None = None, *, threads: bool = False) -> None:
+    """Train all runs, a step each in turn, so that small networks share a device that one alone leaves idle.
+
+    Args:
+        runs: with one plan, or none.
+        report: called after each round of steps.
+        threads: give each run a thread of its own: on a CPU, where a step of one network on one core costs less than
+            half of a step on two.
+    """
+    with ThreadPoolExecutor(len(runs) if threads else 1) as pool:
+        if threads:
+            list(pool.map(lambda _: torch.set_num_threads(1), runs))
+        while unfinished := [run for run in runs if not run.done]:
+            list(pool.map(Run.advance, unfinished))
+            if runs[0].deadline is not None:
+                runs[0].deadline.tick()
+            if report is not None:
+                report()
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, images: Images, batch: int = 500) -> float:
-    """Top-1 as a fraction, in float32 and inference form."""
+def evaluate(network: nn.Module, images: Images, count: int | None = None, batch: int = 500) -> float:
+    """Top-1 on the first ``count`` images as a fraction, in float32 and inference form."""
     network.eval()
-    right = 0
-    for start in range(0, len(images), batch):
-        pixels = standardise(images.pixels[start : start + batch]).contiguous(memory_format=torch.channels_last)
-        right += int((network(pixels).argmax(1) == images.labels[start : start + batch]).sum())
-    return right / len(images)
+    right, count = 0, min(count or len(images), len(images))
+    for start in range(0, count, batch):
+        chosen = slice(start, min(start + batch, count))
+        pixels = standardise(images.pixels[chosen]).contiguous(memory_format=torch.channels_last)
+        right += int((network(pixels).argmax(1) == images.labels[chosen]).sum())
+    return right / count
+
+
+def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    groups = _groups(network, recipe.decay)
+    if recipe.optimizer == "adam":
+        return torch.optim.AdamW(groups, lr=recipe.rate)
+    return torch.optim.SGD(groups, lr=recipe.rate, momentum=0.9, nesterov=True)
 
 
 def _groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:
@@ -164,9 +234,3 @@ def _groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:
     weights = [p for p in network.parameters() if p.ndim >= 2 and p.shape[-1:] != (1,)]
     others = [p for p in network.parameters() if not (p.ndim >= 2 and p.shape[-1:] != (1,))]
     return [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
-
-
-def _schedule(step: int, total: int, warmup: float) -> float:
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total - warmup, 1)))

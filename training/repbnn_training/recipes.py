@@ -14,7 +14,8 @@ class Recipe:
         beta: RepBNN's repeat factor.
         epochs: passes over the training images.
         batch: images a step.
-        rate: peak learning rate of SGD with momentum 0.9; cosine to 0.
+        optimizer: ``sgd`` with Nesterov momentum 0.9, or ``adam``.
+        rate: peak learning rate; cosine to 0.
         decay: weight decay, on convolution and dense weights.
         warmup: epochs of linear warm-up.
         smoothing: label smoothing.
@@ -27,6 +28,7 @@ class Recipe:
     beta: int = 1
     epochs: int = 600
     batch: int = 128
+    optimizer: str = "sgd"
     rate: float = 0.1
     decay: float = 5e-4
     warmup: float = 5.0
@@ -36,7 +38,7 @@ class Recipe:
 
 
 _PAPER = Recipe("recu-resnet20")
-_QUICK = replace(_PAPER, epochs=20, warmup=1.0, normalise=False)
+_QUICK = replace(_PAPER, epochs=30, warmup=0.5, normalise=False)
 
 RECIPES = {
     recipe.name: recipe
