@@ -21,6 +21,7 @@ _WHERE = {
     "evaluate": "repbnn_edge.evaluation",
     "inspect_file": "repbnn_edge.inspection",
     "list_models": "repbnn_edge.models",
+    "list_devices": "repbnn_edge.devices.listing",
     "doctor": "repbnn_edge.diagnosis",
     "load_delegate": "repbnn_edge.runtime.delegate",
     "Interpreter": "repbnn_edge.runtime.litert",
@@ -34,6 +35,7 @@ __all__ = [
     "errors",
     "evaluate",
     "inspect_file",
+    "list_devices",
     "list_models",
     "load_delegate",
     "rep_tran",
@@ -60,6 +62,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from repbnn_edge.conversion import convert
     from repbnn_edge.conversion.verifying import verify
+    from repbnn_edge.devices.listing import list_devices
     from repbnn_edge.diagnosis import doctor
     from repbnn_edge.evaluation import evaluate
     from repbnn_edge.inspection import inspect_file

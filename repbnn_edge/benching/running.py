@@ -19,8 +19,8 @@ from repbnn_edge.benching.outcome import Outcome
 from repbnn_edge.benching.presets import Effort
 from repbnn_edge.benching.verdicts import Reason
 from repbnn_edge.devices.cores import choose
-from repbnn_edge.devices.host import HostDevice
 from repbnn_edge.devices.interface import Device
+from repbnn_edge.devices.resolving import open_devices
 from repbnn_edge.errors import DeviceError, UsageError
 from repbnn_edge.files import read_input, sha256_of
 
@@ -51,7 +51,8 @@ class Row:
 def bench(
     files: Sequence[str | Path],
     *,
-    devices: Sequence[Device] | None = None,
+    devices: Sequence[str] = ("host",),
+    runtime_library: Path | None = None,
     runtimes: Sequence[str] = ("litert",),
     num_threads: Sequence[int] = (1,),
     delegate: str = "auto",
@@ -66,7 +67,8 @@ def bench(
 
     Args:
         files: ``.tflite`` files; on each device the first row is what the others are compared with.
-        devices: where; they are made ready and left clean here. Without any, this machine.
+        devices: where, as ``devices.resolving`` reads the words.
+        runtime_library: the TFLite library for devices that are not this machine.
         runtimes: of ``repbnn_edge.runtime.sessions.RUNTIMES``.
         num_threads: each gives rows of its own.
         delegate: ``auto``, ``none`` or a library's path.
@@ -78,18 +80,19 @@ def bench(
         timeout: seconds for one process; by default the effort's limit and a minute.
 
     Raises:
-        UsageError, BadInputError: before anything runs.
+        UsageError, BadInputError, DeviceError: before anything runs.
     """
     if repeats < 1 or any(threads < 1 for threads in num_threads):
         raise UsageError("bench", "repeats and threads start at 1", "give positive numbers")
     for file in files:
         read_input(Path(file))
-    places = list(devices) if devices else [HostDevice()]
+    places = open_devices(devices, runtime_library)
     limit = timeout if timeout is not None else effort.max_secs + _GRACE_SECONDS
     seconds = (limit + _BETWEEN_SECONDS) * repeats * len(runtimes) * len(num_threads) * len(files)
     with contextlib.ExitStack() as cleaning:
         for device in places:
             cleaning.callback(device.close)
+        for device in places:
             device.prepare(seconds)
         facts = {id(device): device.facts() for device in places}
         pinned = {

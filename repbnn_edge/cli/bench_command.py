@@ -7,23 +7,34 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from repbnn_edge.cli import devices_command
 from repbnn_edge.cli.output import print_json
-from repbnn_edge.errors import InconclusiveError, RepbnnError, UnsupportedError, UsageError
+from repbnn_edge.errors import InconclusiveError, RepbnnError, UsageError
 
 if TYPE_CHECKING:
     from repbnn_edge.benching.report import BenchReport, BenchResult
 
-EPILOG = "Example: repbnn-edge bench network.tflite --runtime litert --runtime lce --num-threads 1,2"
+EPILOG = "Example: repbnn-edge bench network.tflite --device host --device pixel --num-threads 1,2"
 
 
 def command(
     files: Annotated[list[Path], typer.Argument(help="One or more .tflite files, measured in turn.")],
-    device: Annotated[str, typer.Option(help="Where to measure; so far the host.")] = "host",
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="host, pixel, a serial, user@host, a name of your own; repeatable.",
+            show_default="host",
+            autocompletion=devices_command.complete,
+        ),
+    ] = None,
     runtime: Annotated[
         list[str] | None, typer.Option(help="litert, tflite or lce; repeatable.", show_default="litert")
     ] = None,
     num_threads: Annotated[str, typer.Option("--num-threads", "--num_threads", help="One number, or 1,2,4.")] = "1",
     cores: Annotated[str, typer.Option(help="prime, big, little, all, or a hex mask as for taskset.")] = "all",
+    runtime_library: Annotated[
+        Path | None, typer.Option("--runtime-library", "--runtime_library", help="TFLite's library for the device.")
+    ] = None,
     delegate: Annotated[str, typer.Option(help="auto, none, or the path of a library.")] = "auto",
     delegate_option: Annotated[list[str] | None, typer.Option(help="key=value for the delegate; repeatable.")] = None,
     preset: Annotated[str, typer.Option(help="quick, standard or mlperf.")] = "quick",
@@ -44,10 +55,10 @@ def command(
     from repbnn_edge.devices.cores import check
 
     check(cores)
-    if device != "host":
-        raise UnsupportedError(f"--device {device}", "only the host is measured so far", "leave it out")
     report = bench(
         [*files, *(against or [])],
+        devices=device or ["host"],
+        runtime_library=runtime_library,
         runtimes=runtime or ["litert"],
         num_threads=_numbers(num_threads),
         delegate=delegate,
@@ -107,7 +118,7 @@ def _print(report: BenchReport) -> None:
     from repbnn_edge import console
 
     table = Table()
-    for name in ("file", "runtime"):
+    for name in ("device", "file", "runtime"):
         table.add_column(name)
     for name in ("threads", "median ms", "95% interval", "p90", "ratio"):
         table.add_column(name, justify="right")
@@ -131,7 +142,8 @@ def _cells(result: BenchResult) -> list[str]:
         numbers = [f"{latency.median:.3f}", f"{low:.3f} to {high:.3f}", f"{latency.p90:.3f}"]
     ratio = f"{result.references[0].ratio:.3f}" if result.references else "-"
     verdict = result.verdict.status
-    return [Path(result.model.path).name, runtime, str(result.config.num_threads), *numbers, ratio, verdict]
+    where = str(result.device.get("name", "host"))
+    return [where, Path(result.model.path).name, runtime, str(result.config.num_threads), *numbers, ratio, verdict]
 
 
 def _numbers(text: str) -> list[int]:

@@ -8,6 +8,7 @@ from repbnn_edge.cli import (
     bench_command,
     convert_command,
     demo_command,
+    devices_command,
     doctor_command,
     eval_command,
     inspect_command,
@@ -25,6 +26,7 @@ def commands(app: typer.Typer) -> None:
     app.command("bench", epilog=bench_command.EPILOG)(bench_command.command)
     app.command("eval", epilog=eval_command.EPILOG)(eval_command.command)
     app.command("inspect", epilog=inspect_command.EPILOG)(inspect_command.command)
+    app.add_typer(devices_command.app, name="devices")
     app.command("models", epilog=models_command.EPILOG)(models_command.command)
     app.command("transform", epilog=transform_command.EPILOG)(transform_command.command)
     app.command("doctor", epilog=doctor_command.EPILOG)(doctor_command.command)

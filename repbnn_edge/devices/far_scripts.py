@@ -1,0 +1,153 @@
+"""The sh scripts that run on a device: the lock, the run folder, the cache, and the deadline, all kept there.
+
+They are POSIX sh and run in mksh, toybox, busybox, dash and bash. ``@NAME@`` stands for a word that is put in quoted.
+
+Layout under the base folder, which belongs to one user of the device::
+
+    lock            a symbolic link to "PID.START.DEADLINE" of its keeper: made in one step, content and all
+    cache/SHA256    files that were pushed, named by their content
+    runs/ID/        of one call of bench: gone when its keeper ends
+"""
+
+from __future__ import annotations
+
+import re
+
+from repbnn_edge.devices.shell import quote
+
+_ALIVE = """
+start_of() {
+  { read -r line </proc/"$1"/stat; } 2>/dev/null || return 1
+  set -- ${line##*) }
+  echo "${20}"
+}
+alive() { [ -n "$2" ] && [ "$(start_of "$1")" = "$2" ]; }
+"""
+
+KEEPER = (
+    """
+exec 3<&0 </dev/null
+umask 077
+b=@BASE@
+m=@MARK@
+mkdir -p "$b" 2>/dev/null
+if [ ! -d "$b" ] || [ -L "$b" ] || [ ! -O "$b" ] || ! chmod 700 "$b"; then echo "$m unusable"; exit 0; fi
+mkdir -p "$b/cache" "$b/runs" 2>/dev/null || { echo "$m unusable"; exit 0; }
+"""
+    + _ALIVE
+    + """
+now=$(date +%s)
+mine=$$.$(start_of $$).$((now + @SECONDS@))
+if ! ln -s "$mine" "$b/lock" 2>/dev/null; then
+  held=$(readlink "$b/lock")
+  pid=${held%%.*}; end=${held##*.}; born=${held#*.}; born=${born%%.*}
+  case $pid$born$end in *[!0-9]*) pid=0; born=; end=0;; esac
+  if alive "$pid" "$born"; then
+    if [ "$end" -gt "$now" ]; then echo "$m busy $((end - now))"; exit 0; fi
+    kill -9 "$pid" 2>/dev/null
+  fi
+  mv "$b/lock" "$b/stale.$$" 2>/dev/null && rm -f "$b/stale.$$"
+  if ! ln -s "$mine" "$b/lock" 2>/dev/null; then
+    if [ -L "$b/lock" ]; then echo "$m busy 1"; else echo "$m unusable"; fi
+    exit 0
+  fi
+fi
+for f in "$b"/runs/*/pid; do
+  { read -r pid born <"$f"; } 2>/dev/null && alive "$pid" "$born" && kill -9 "$pid"
+done
+rm -rf "$b"/runs/* "$b"/cache/.new-* "$b"/stale.*
+r="$b/runs/"@ID@
+mkdir "$r" 2>/dev/null || { rm -f "$b/lock"; echo "$m unusable"; exit 0; }
+finish() {
+  trap '' HUP INT TERM
+  { read -r pid born <"$r/pid"; } 2>/dev/null && alive "$pid" "$born" && kill -9 "$pid"
+  cd /
+  rm -rf "$r"
+  [ "$(readlink "$b/lock")" = "$mine" ] && rm -f "$b/lock"
+  kill "$c" "$w" 2>/dev/null
+  exit 0
+}
+echo "$m ready"
+trap finish HUP INT TERM
+( exec >/dev/null 2>&1; read -r word <&3 ) & c=$!
+( exec >/dev/null 2>&1 3<&-; trap 'kill $s; exit' TERM; sleep @SECONDS@ & s=$!; wait $s; kill $$ ) & w=$!
+wait $c
+finish
+"""
+)
+"""Takes the lock, sweeps what dead calls left, makes the run folder, and lives as long as its connection.
+
+When its stdin ends (bench is done, was killed, or the cable was pulled) or its seconds are over it ends what runs in
+the folder and removes the folder and the lock. Prints one word: ``ready``; ``busy SECONDS`` of somebody else's lock; or
+``unusable`` where the folder cannot be had, or is another user's.
+"""
+
+RUN = (
+    """
+exec 3<&0 </dev/null
+umask 077
+m=@MARK@
+"""
+    + _ALIVE
+    + """
+cd @FOLDER@ || { echo "$m gone"; exit 0; }
+@COMMAND@ 3<&- & r=$!
+echo "$r $(start_of $r)" >pid
+( exec >/dev/null 2>&1; read -r word <&3; kill -9 $r ) & c=$!
+( exec >/dev/null 2>&1 3<&-; trap 'kill $s; exit' TERM; sleep @SECONDS@ & s=$!; wait $s; : >late; kill -9 $r ) & w=$!
+trap 'kill -9 $r' HUP INT TERM
+wait $r; code=$?
+kill $c $w 2>/dev/null
+rm -f pid
+echo; echo "$m exit $code"
+if [ -e late ]; then rm -f late; echo "$m late"; fi
+times
+"""
+)
+"""Runs one command in the run folder; ends it when its connection or its seconds are over, whatever it does itself."""
+
+HASHES = """
+cd @CACHE@ || exit 9
+for f in @NAMES@; do
+  [ -f "$f" ] || continue
+  h=$(sha256sum <"$f" 2>/dev/null || toybox sha256sum <"$f" 2>/dev/null || busybox sha256sum <"$f" 2>/dev/null)
+  h=${h%% *}
+  if [ "$h" = "${f#.new-}" ]; then chmod 700 "$f"; touch "$f"; echo "$f"; else rm -f "$f"; fi
+done
+"""
+"""Of the named files in the cache, those whose content is what the name says; others are removed."""
+
+ROOM = """
+cd @CACHE@ || exit 9
+have=@NEED@
+for f in $(ls -t); do
+  case $f in *[!0-9a-f]*) continue;; esac
+  case " "@KEEP@" " in *" $f "*) ;; *)
+    size=$(wc -c <"$f"); have=$((have + (size + 1023) / 1024))
+    [ "$have" -gt @LIMIT@ ] && rm -f "$f";;
+  esac
+done
+:
+"""
+"""Removes files that were used longest ago until what comes fits; all sizes in KiB."""
+
+CLEAN = """
+b=@BASE@
+[ -d "$b" ] && [ ! -L "$b" ] && [ -O "$b" ] || exit 0
+du -sk "$b/cache" 2>/dev/null
+rm -rf "$b/cache"
+:
+"""
+"""Empties the cache under the keeper's lock; prints how many KiB it had."""
+
+
+def fill(script: str, **words: str | int) -> str:
+    """Put words in: each becomes exactly one word of the shell, but ``COMMAND`` and ``NAMES``, which are several."""
+
+    def word(match: re.Match[str]) -> str:
+        value = words[match[1].lower()]
+        if match[1] in ("COMMAND", "NAMES") or isinstance(value, int):
+            return str(value)
+        return quote(value)
+
+    return re.sub(r"@([A-Z]+)@", word, script)
