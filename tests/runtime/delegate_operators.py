@@ -119,7 +119,7 @@ def _size(size: int, extent: int, stride: int, padding: int) -> int:
 
 
 MAP = (1, 15, 13, 40)
-# The builtin kernels of tflite-runtime 2.14.0, of ai-edge-litert 2.1.0 to 2.3.0 and of LCE give the same bits for these.
+# The builtin kernels of tflite-runtime 2.14.0, ai-edge-litert 2.1.0 to 2.3.0 and LCE give the same bits for these.
 TAKEN = {
     "MEAN": Case(MAP, mean((1, 2), False)),
     "MEAN of negative axes": Case(MAP, mean((-2, -3), True)),
