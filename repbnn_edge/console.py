@@ -46,6 +46,12 @@ def warn(message: str) -> None:
         err().print(f"[yellow]warning:[/yellow] {_escape(message)}", soft_wrap=True)
 
 
+def tell(message: str) -> None:
+    """Say what is going to happen, on stderr; not with -q."""
+    if verbosity.level >= 0:
+        err().print(_escape(message), soft_wrap=True)
+
+
 def note(message: str) -> None:
     """Say a detail, with -v only."""
     if verbosity.level >= 1:

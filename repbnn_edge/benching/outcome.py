@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import base64
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from repbnn_edge.benching.expected import Expected
+from repbnn_edge.benching.report import OutputCheck
 from repbnn_edge.benching.verdicts import FAILED, Reason
 from repbnn_edge.devices.interface import Event
 from repbnn_edge.errors import DeadlineError, DeviceError
@@ -28,14 +31,28 @@ class Outcome:
     after: dict[str, Any] = field(default_factory=dict)
     shares: list[float] = field(default_factory=list)
     error: Event | None = None
+    ops: list[dict[str, Any]] | None = None
+    roofline: dict[str, float] | None = None
+    check: OutputCheck | None = None
+    ran_on: set[int] = field(default_factory=set)
+    instructions: list[int] = field(default_factory=list)
+    summaries: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
         """Whether there is no use in running it again."""
         return any(reason.code in FAILED for reason in self.reasons)
 
-    def add_process(self, events: Iterable[Event]) -> float | None:
-        """Take in one process as it runs; gives the CPU seconds that it took, None where nobody knows."""
+    def add_process(
+        self, events: Iterable[Event], expected: Expected | None = None, see: Callable[[Event], None] | None = None
+    ) -> float | None:
+        """Take in one process as it runs; gives the CPU seconds that it took, None where nobody knows.
+
+        Args:
+            events: of the process, as they come; a process whose answer is wrong is ended, and not timed.
+            expected: what it must answer, where somebody knows.
+            see: gets each event too.
+        """
         nanoseconds: list[int] = []
         seconds = None
         try:
@@ -45,8 +62,15 @@ class Outcome:
                 elif event["event"] == "exit":
                     seconds = event["cpu_seconds"]
                     self._exit(event)
+                elif event["event"] == "outputs":
+                    self._answer(event, expected)
                 else:
                     self._other(event)
+                if see is not None:
+                    see(event)
+                if event["event"] == "outputs" and self.failed:
+                    _close(events)
+                    return None
         except DeadlineError as error:
             self.reasons.append(Reason("timed_out", error.why))
             return seconds
@@ -60,11 +84,20 @@ class Outcome:
             self.samples.append(np.asarray(nanoseconds, np.float64) / 1e6)
         return seconds
 
+    def _answer(self, event: Event, expected: Expected | None) -> None:
+        if expected is not None:
+            self.check, reasons = expected.check(base64.b64decode(event["data"]))
+            self.reasons += reasons
+
     def merge(self, process: Outcome) -> None:
         """Add what one finished process said."""
         self.loaded.update(process.loaded)
-        for name in ("samples", "init_ms", "first_ms", "peak_bytes", "reasons"):
+        for name in ("samples", "init_ms", "first_ms", "peak_bytes", "reasons", "instructions", "summaries"):
             getattr(self, name).extend(getattr(process, name))
+        self.ops = process.ops or self.ops
+        self.roofline = process.roofline or self.roofline
+        self.check = process.check or self.check
+        self.ran_on |= process.ran_on
         self.reasons = list(dict.fromkeys(self.reasons))  # what every process says is said once
         self.error = process.error or self.error
 
@@ -82,7 +115,18 @@ class Outcome:
             if not event["repeatable"]:
                 self.reasons.append(Reason("wrong_output", "two runs on the same input differ, or are not finite"))
         elif kind == "end":
-            self.peak_bytes.append(int(event["peak_memory_bytes"]))
+            if event.get("peak_memory_bytes") is not None:
+                self.peak_bytes.append(int(event["peak_memory_bytes"]))
+            if event.get("instructions") is not None:
+                self.instructions.append(int(event["instructions"]))
+        elif kind == "cores":
+            self.ran_on.update(int(core) for core in event["ran_on"])
+        elif kind == "ops":
+            self.ops = event["ops"]
+        elif kind == "roofline":
+            self.roofline = {name: float(event[name]) for name in ("popcount_per_s", "bytes_per_s")}
+        elif kind == "summary":
+            self.summaries.append(event)
         elif kind == "affinity":
             self.reasons.append(Reason("affinity_refused", str(event["refused"])))
         elif kind == "error":
@@ -99,3 +143,9 @@ class Outcome:
             return f"ended by {event['signal']}"
         lines = [line for line in event["stderr"].splitlines() if line.strip()]
         return lines[-1][:300] if lines else f"exit code {event['code']}"
+
+
+def _close(events: Iterable[Event]) -> None:
+    """End the process behind them: a device's ``run`` is a generator that cleans up when it is closed."""
+    if isinstance(events, Generator):
+        events.close()

@@ -161,8 +161,16 @@ class BenchResult(Report):
         return self.latency_ms.mean if self.latency_ms.median is None else self.latency_ms.median
 
 
+class BenchSeconds(Report):
+    """Where bench's own time went: all of it, and that of the processes that it started."""
+
+    wall: float
+    processes: float
+
+
 class BenchReport(Report):
     """The result of ``bench``."""
 
     results: list[BenchResult]
     interrupted: bool
+    seconds: BenchSeconds | None = None

@@ -7,8 +7,9 @@ Source: Kalibera and Jones, Rigorous benchmarking in reasonable time (ISMM 2013)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,46 @@ def summarise(samples: Samples) -> Summary:
         std=float(everything.std(ddof=1)) if len(everything) > 1 else 0.0,
         ci95_median=interval(bootstrap_centres(samples)),
     )
+
+
+def of_summaries(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """As ``summarise``, of processes that tell no single runs: ``count``, ``min``, ``max``, ``avg``, ``std`` in ms, and
+    ``median`` and ``p95`` where they tell them.
+
+    The interval is Student's t over the processes' typical values; one process has none.
+    """
+    counts = np.array([summary["count"] for summary in summaries], np.float64)
+    means = np.array([summary["avg"] for summary in summaries])
+    deviations = np.array([summary["std"] for summary in summaries])
+    mean = float(np.average(means, weights=counts))
+    squares = deviations**2 + (means - mean) ** 2
+    has_median = all(summary.get("median") is not None for summary in summaries)
+    tails = [float(summary["p95"]) for summary in summaries if summary.get("p95") is not None]
+    typicals = [typical(summary) for summary in summaries]
+    return {
+        "min": min(float(summary["min"]) for summary in summaries),
+        "median": float(np.median(typicals)) if has_median else None,
+        "mean": mean,
+        "p90": None,
+        "p95": float(np.median(tails)) if tails else None,
+        "p99": None,
+        "max": max(float(summary["max"]) for summary in summaries),
+        "std": float(np.average(squares, weights=counts) ** 0.5),
+        "ci95_median": _student_interval(typicals),
+    }
+
+
+def typical(summary: Mapping[str, Any]) -> float:
+    """A process's median, or its mean where it tells no median."""
+    return float(summary["avg"] if summary.get("median") is None else summary["median"])
+
+
+def _student_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    if len(values) < 2:
+        return None
+    half = _student(len(values) - 1) * float(np.std(values, ddof=1)) / len(values) ** 0.5
+    middle = float(np.median(values))
+    return middle - half, middle + half
 
 
 def centre(samples: Samples) -> float:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from repbnn_edge.benching.presets import Effort
-from repbnn_edge.benching.statistics import Samples, summarise
+from repbnn_edge.benching.report import OutputCheck
+from repbnn_edge.benching.statistics import Samples, summarise, typical
+from repbnn_edge.benching.statistics import of_summaries as of_processes
 
 INCONCLUSIVE = (
     "throttled", "frequency_drift", "trend", "repeats_disagree", "wide_interval", "heavy_tail", "too_few_runs",
@@ -27,6 +29,7 @@ THRESHOLDS = {
     "frequency_drift": 0.05,  # a core's frequency before and after
     "busy_cpu": 0.10,  # other processes' share of the cores that measured
     "timer_resolution": 0.01,  # a tick of the clock against the median
+    "wrong_output": 0.25,  # distance to the other runtime's answer against that answer's spread
 }
 
 
@@ -64,8 +67,32 @@ def of_samples(samples: Samples, effort: Effort, timer_ms: float) -> list[Reason
     return reasons + _disagreement(samples) + _trend(samples)
 
 
+def of_summaries(summaries: Sequence[Mapping[str, Any]], effort: Effort) -> list[Reason]:
+    """As ``of_samples``, of processes that tell no single runs: what can be told without them."""
+    latency = of_processes(summaries)
+    typicals = [typical(summary) for summary in summaries]
+    middle = float(np.median(typicals))
+    counts = [int(summary["count"]) for summary in summaries]
+    reasons = []
+    if sum(counts) < THRESHOLDS["too_few_runs"]:
+        reasons.append(Reason("too_few_runs", f"{sum(counts)} runs in all"))
+    if min(counts) < effort.num_runs:
+        reasons.append(Reason("time_limit", f"{min(counts)} of {effort.num_runs} runs in {effort.max_secs:g} s"))
+    interval = latency["ci95_median"]
+    if interval is None:
+        reasons.append(Reason("wide_interval", "one process that tells no single runs has no interval"))
+    elif interval[1] - interval[0] > THRESHOLDS["wide_interval"] * middle:
+        reasons.append(Reason("wide_interval", f"it lies between {interval[0]:.4g} and {interval[1]:.4g} ms"))
+    if latency["p95"] is not None and latency["p95"] > THRESHOLDS["heavy_tail"] * middle:
+        reasons.append(Reason("heavy_tail", f"p95 is {latency['p95'] / middle:.2f} times the median"))
+    return reasons + _gap(typicals)
+
+
 def _disagreement(samples: Samples) -> list[Reason]:
-    medians = [float(np.median(process)) for process in samples]
+    return _gap([float(np.median(process)) for process in samples])
+
+
+def _gap(medians: Sequence[float]) -> list[Reason]:
     if max(medians) <= (1 + THRESHOLDS["repeats_disagree"]) * min(medians):
         return []
     return [Reason("repeats_disagree", f"processes' medians from {min(medians):.4g} to {max(medians):.4g} ms")]
@@ -113,6 +140,23 @@ def of_environment(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
     return reasons
 
 
+def of_output(check: OutputCheck) -> list[Reason]:
+    """Whether an answer is another one than the other runtime's.
+
+    Stems differ in their last bits between runtimes and processors, and one flipped sign moves an untrained network's
+    answer by several percent of its spread; a broken kernel's answer is as far off as a random one, 1 and more.
+    """
+    if check.difference <= THRESHOLDS["wrong_output"]:
+        return []
+    return [Reason("wrong_output", f"it differs from {check.against} by {check.difference:.2g} of the answer's spread")]
+
+
+def of_delegate(refused: Sequence[Mapping[str, Any]]) -> list[Reason]:
+    """Operators of LCE that the delegate left to a runtime that does not know them; the first three are named."""
+    left = [node for node in refused if str(node["op"]).startswith("Lce")]
+    return [Reason("not_delegated", f"operator {n['node']} {n['op']}: {n['reason']}") for n in left[:3]]
+
+
 def _frequency(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Reason]:
     pairs = list(zip(before.get("frequency_khz") or (), after.get("frequency_khz") or (), strict=False))
     drops = [1 - now / then for then, now in pairs if then]
@@ -121,7 +165,7 @@ def _frequency(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Reas
     return [Reason("frequency_drift", f"a core ran {max(drops):.0%} slower at the end")]
 
 
-def status(reasons: list[Reason]) -> str:
+def status(reasons: Sequence[Reason]) -> str:
     """``failed``, ``inconclusive`` or ``conclusive``."""
     if any(reason.code in FAILED for reason in reasons):
         return "failed"

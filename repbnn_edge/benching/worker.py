@@ -1,10 +1,12 @@
 """The process that measures one row once: ``python -m repbnn_edge.benching.worker``, a request in, JSON lines out.
 
 A fresh process for each repeat gives each its own memory layout. Nothing but the runtime is imported into it.
+docs/bench.md lists the events; the runner for devices (native/runner) writes the same ones.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import resource
@@ -18,7 +20,9 @@ import numpy as np
 from repbnn_edge.benching.presets import Effort
 from repbnn_edge.benching.sampling import measure, warm_up
 from repbnn_edge.errors import RepbnnError
-from repbnn_edge.runtime.sessions import Session, open_session
+from repbnn_edge.runtime.sessions import Session, import_runtime, open_session
+
+_PROCESSOR_FIELD = 36  # of /proc/PID/stat behind the name: the core it last ran on (proc(5): field 39)
 
 
 def main() -> int:
@@ -35,10 +39,18 @@ def main() -> int:
 
 
 def _serve(request: dict[str, Any], events: TextIO) -> None:
-    if request.get("cores"):
-        os.sched_setaffinity(0, request["cores"])
+    _emit(events, "started", pid=os.getpid())
+    _pin(request.get("cores"), events)
     data = Path(request["file"]).read_bytes()
-    before, began = _resident_bytes(), time.perf_counter()
+    import_runtime(request["runtime"])
+    before = _resident_bytes()
+    if request.get("profile"):
+        from repbnn_edge.benching.profiling import profile
+
+        for event, body in profile(request, data):
+            _emit(events, event, **body)
+        return
+    began = time.perf_counter()
     session = open_session(
         request["runtime"],
         data,
@@ -48,21 +60,38 @@ def _serve(request: dict[str, Any], events: TextIO) -> None:
     )
     init_ms = (time.perf_counter() - began) * 1e3
     facts = vars(session.delegate) if session.delegate else None
-    _emit(events, "loaded", init_ms=init_ms, runtime=list(session.runtime), delegate=facts)
-    _first(session, events)
+    kernels = _float_kernels(session)
+    _emit(events, "loaded", init_ms=init_ms, runtime=list(session.runtime), delegate=facts, float_kernels=kernels)
+    _first(session, request.get("input"), events)
+    if request.get("check_only"):
+        return
     warmup = warm_up(session.invoke, least_runs=request["warmup_runs"])
     _emit(events, "warm", runs=warmup.runs, steady=warmup.steady)
-    cpu = time.process_time()
+    cpu, cores = time.process_time(), _cores_now()
     for batch in measure(session.invoke, Effort(**request["effort"])):
+        cores |= _cores_now()
         _emit(events, "runs", ns=batch.tolist())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    _emit(events, "end", cpu_seconds=time.process_time() - cpu, peak_memory_bytes=max(peak - before, 0))
+    _emit(events, "cores", ran_on=sorted(cores))
+    peak = max(_peak_bytes() - before, 0)
+    _emit(events, "end", cpu_seconds=time.process_time() - cpu, peak_memory_bytes=peak)
 
 
-def _first(session: Session, events: TextIO) -> None:
-    """The first inference, and whether the second says the same: a wrong answer must not be timed."""
-    random = np.random.default_rng(0)
-    session.set_input(random.standard_normal(session.input_shape).astype(np.float32))
+def _pin(cores: list[int] | None, events: TextIO) -> None:
+    if not cores:
+        return
+    try:
+        os.sched_setaffinity(0, cores)
+    except (OSError, AttributeError) as error:
+        _emit(events, "affinity", refused=getattr(error, "strerror", None) or "this system has no affinity")
+
+
+def _first(session: Session, source: str | None, events: TextIO) -> None:
+    """The first inference, its answer, and whether the second says the same: a wrong answer must not be timed."""
+    if source is None:
+        sample = np.random.default_rng(0).standard_normal(session.input_shape)
+    else:
+        sample = np.frombuffer(Path(source).read_bytes(), session.input_type)
+    session.set_input(sample)
     began = time.perf_counter()
     session.invoke()
     first_ms = (time.perf_counter() - began) * 1e3
@@ -70,12 +99,46 @@ def _first(session: Session, events: TextIO) -> None:
     session.invoke()
     same = output.tobytes() == session.output().tobytes() and bool(np.isfinite(output).all())
     _emit(events, "first", first_ms=first_ms, repeatable=same)
+    _emit(events, "outputs", data=base64.b64encode(output.tobytes()).decode())
+
+
+def _float_kernels(session: Session) -> str:
+    """Whose kernels run what is no operator of LCE."""
+    name, version = session.runtime
+    if name == "lce":
+        return f"TFLite's builtin kernels in larq-compute-engine {version}, without XNNPACK"
+    package = {"litert": "ai-edge-litert"}.get(name, name)
+    return f"XNNPACK of {package} {version}"
+
+
+def _cores_now() -> set[int]:
+    """The cores on which this process's threads ran last; empty where the system does not tell."""
+    found = set()
+    for thread in Path("/proc/self/task").glob("*/stat"):
+        try:
+            found.add(int(thread.read_text().rpartition(")")[2].split()[_PROCESSOR_FIELD]))
+        except (OSError, IndexError, ValueError):
+            continue
+    return found
 
 
 def _resident_bytes() -> int:
     with open("/proc/self/statm") if sys.platform == "linux" else open(os.devnull) as stream:  # noqa: PTH123
         fields = stream.read().split()
     return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if fields else 0
+
+
+def _peak_bytes() -> int:
+    """The most memory that this program had.
+
+    Linux's ru_maxrss would not do: it starts at what the parent had when it started us.
+    """
+    if sys.platform == "linux":
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 def _emit(events: TextIO, event: str, **body: Any) -> None:

@@ -122,6 +122,7 @@ class RemoteDevice:
             "--model": Path(request["file"]),
             "--runtime-library": self._runtime(request["runtime"], files),
             "--delegate": self._delegate(request, files),
+            "--input": Path(request["input"]) if request.get("input") else None,
         }
         local = {option: path for option, path in given.items() if path is not None}
         places = far.provide([files.runner, *local.values()])
@@ -222,9 +223,8 @@ def _options(request: dict[str, Any], limit: float) -> list[str]:
     for switch in ("profile", "roofline"):
         if request.get(switch):
             words.append(f"--{switch}")
-    for name in ("input", "output"):
-        if request.get(name):
-            words += [f"--{name}", str(request[name])]
+    if request.get("output"):
+        words += ["--output", str(request["output"])]
     return words
 
 

@@ -34,6 +34,7 @@ class LceInterpreter:
         try:
             self._interpreter = Interpreter(data, num_threads=num_threads)
             self._shapes = [tuple(shape) for shape in self._interpreter.input_shapes]
+            self._types = [np.dtype(kind) for kind in self._interpreter.input_types]
         except (RuntimeError, ValueError) as error:
             raise self._refusal(error) from error
 
@@ -41,6 +42,11 @@ class LceInterpreter:
     def input_shapes(self) -> list[tuple[int, ...]]:
         """The shape of each input, batch included."""
         return self._shapes
+
+    @property
+    def input_types(self) -> list[np.dtype[Any]]:
+        """The dtype of each input."""
+        return self._types
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """Run once.

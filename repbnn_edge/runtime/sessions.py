@@ -67,8 +67,12 @@ class Session(Protocol):
     def input_shape(self) -> tuple[int, ...]:
         """Of the one input, batch included."""
 
+    @property
+    def input_type(self) -> np.dtype[Any]:
+        """Of the one input."""
+
     def set_input(self, sample: Array) -> None:
-        """Put one float32 sample of ``input_shape`` in place."""
+        """Put one sample of ``input_shape`` in place, as ``input_type``."""
 
     def invoke(self) -> None:
         """Run once."""
@@ -107,6 +111,23 @@ def open_session(
     return _TfliteSession(runtime, data, num_threads, delegate, dict(delegate_options or {}))
 
 
+def import_runtime(runtime: str) -> None:
+    """Import what a runtime needs, so that opening a file does not include it.
+
+    Raises:
+        UsageError, UnsupportedError: as ``open_session``.
+    """
+    if runtime not in RUNTIMES:
+        raise UsageError("--runtime", f"there is no {runtime!r}", f"give one of {', '.join(RUNTIMES)}")
+    if runtime == "lce":
+        from repbnn_edge import stack
+
+        stack.larq_compute_engine()
+        importlib.import_module("larq_compute_engine.tflite.python.interpreter")
+    else:
+        _tflite_module(runtime)
+
+
 class _LceSession:
     def __init__(self, data: bytes, num_threads: int) -> None:
         from repbnn_edge.runtime.lce import LceInterpreter
@@ -115,11 +136,12 @@ class _LceSession:
         self.runtime = ("lce", importlib.metadata.version("larq-compute-engine"))
         self.delegate: DelegateFacts | None = None
         self.input_shape = self._interpreter.input_shapes[0]
-        self._sample: Array = np.zeros(self.input_shape, np.float32)
+        self.input_type = self._interpreter.input_types[0]
+        self._sample: Array = np.zeros(self.input_shape, self.input_type)
         self._outputs: list[Array] = []
 
     def set_input(self, sample: Array) -> None:
-        self._sample = np.ascontiguousarray(sample, np.float32).reshape(self.input_shape)
+        self._sample = np.ascontiguousarray(sample, self.input_type).reshape(self.input_shape)
 
     def invoke(self) -> None:
         self._outputs = self._interpreter.run([self._sample])
@@ -149,15 +171,16 @@ class _TfliteSession:
                 delegates = [_foreign_delegate(module, delegate, options)]
             self._keep = delegates  # the interpreter must not outlive them
             self._data = data
-            self._open(module, threads, delegates)
+            self._open(module, threads, delegates, explain)
             if ours:
                 self.delegate = _facts(explain)
         (details,) = self._interpreter.get_input_details()
         (result,) = self._interpreter.get_output_details()
         self.input_shape = tuple(int(size) for size in details["shape"])
+        self.input_type = np.dtype(details["dtype"])
         self._input, self._output = details["index"], result["index"]
 
-    def _open(self, module: Any, threads: int, delegates: list[Any]) -> None:
+    def _open(self, module: Any, threads: int, delegates: list[Any], explain: Path) -> None:
         try:
             with warnings.catch_warnings():  # tf.lite announces its end on every use
                 warnings.simplefilter("ignore", UserWarning)
@@ -166,12 +189,16 @@ class _TfliteSession:
                 )
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
+            left = _facts(explain).binary_refused if explain.is_file() else []
+            if left:  # whatever the runtime says of an operator that it does not know, this is why
+                why = f"the delegate left operator {left[0]['node']} {left[0]['op']}: {left[0]['reason']}"
+                raise UnsupportedError("the file", why, "see `repbnn-edge inspect`, or use --runtime lce") from error
             raise UnsupportedError(
                 "the file", f"{self.runtime[0]} cannot run it ({error})", "see its message"
             ) from error
 
     def set_input(self, sample: Array) -> None:
-        value = np.ascontiguousarray(sample, np.float32).reshape(self.input_shape)
+        value = np.ascontiguousarray(sample, self.input_type).reshape(self.input_shape)
         self._interpreter.set_tensor(self._input, value)
 
     def invoke(self) -> None:

@@ -1,0 +1,138 @@
+"""The answer of the host's other runtime, with which every row's own is compared before it is timed."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import importlib.metadata
+import importlib.util
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from repbnn_edge import console, settings
+from repbnn_edge.benching.inputs import difference, noise
+from repbnn_edge.benching.report import OutputCheck
+from repbnn_edge.benching.rows import Row
+from repbnn_edge.benching.verdicts import Reason, of_output
+from repbnn_edge.devices.host import HostDevice
+from repbnn_edge.errors import RepbnnError
+from repbnn_edge.files import sha256_of, write_whole
+from repbnn_edge.inspection import inspect_file
+from repbnn_edge.inspection.report import TensorRow
+
+_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Expected:
+    """An answer.
+
+    Attributes:
+        against: whose it is.
+        data: raw bytes of all outputs.
+        tensors: the outputs.
+    """
+
+    against: str
+    data: bytes
+    tensors: Sequence[TensorRow]
+
+    def check(self, outputs: bytes) -> tuple[OutputCheck, list[Reason]]:
+        """Compare a row's answer with it."""
+        found = difference(outputs, self.data, self.tensors)
+        size = min(found.size, 1e9)  # JSON knows no infinity
+        check = OutputCheck(against=self.against, difference=size, same_top1=found.same_top1, inputs=1)
+        return check, of_output(check)
+
+
+class Answers:
+    """Inputs and expected answers of files; inputs lie in a folder that ends with this object's ``with``.
+
+    LCE's interpreter comes with tensorflow and takes seconds to start, so its answers are kept in the cache, by the
+    file's hash. Where the other runtime is not installed or refuses the file, nothing is expected.
+    """
+
+    def __init__(self, *, check: bool = True) -> None:
+        self._check = check
+        self._folder: Path | None = None
+        self._known: dict[tuple[Path, str], Expected | None] = {}
+        self.seconds = 0.0
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Answers]:
+        """Where inputs may be written."""
+        with tempfile.TemporaryDirectory(prefix="repbnn-inputs-") as folder:
+            self._folder = Path(folder)
+            yield self
+
+    def input_of(self, file: Path) -> Path:
+        """The raw bytes that every runtime and device is fed."""
+        assert self._folder is not None
+        path = self._folder / f"{sha256_of(file)[:16]}.bin"
+        if not path.exists():
+            path.write_bytes(noise(inspect_file(file).inputs))
+        return path
+
+    def prepare(self, rows: Sequence[Row]) -> None:
+        """Run what is not known yet, each file once a runtime."""
+        for row in rows:
+            self.expected(row)
+
+    def expected(self, row: Row) -> Expected | None:
+        """What a row must answer; None where nothing is known."""
+        if not self._check:
+            return None
+        other = "litert" if row.runtime == "lce" else "lce"
+        key = (row.file, other)
+        if key not in self._known:
+            self._known[key] = self._find(row.file, other)
+        return self._known[key]
+
+    def _find(self, file: Path, runtime: str) -> Expected | None:
+        version = _version(runtime)
+        if version is None:
+            return None
+        tensors = inspect_file(file).outputs
+        kept = settings.cache_folder() / "answers" / f"{sha256_of(file)[:32]}-{runtime}-{version}.bin"
+        if runtime == "lce" and kept.is_file():
+            return Expected(f"{runtime} {version}", kept.read_bytes(), tensors)
+        began = time.perf_counter()
+        with console.step(f"running {file.name} in {runtime}, to compare answers"):
+            data = self._run(file, runtime)
+        self.seconds += time.perf_counter() - began
+        if data is None:
+            return None
+        if runtime == "lce":
+            with contextlib.suppress(OSError, RepbnnError):  # a cache that cannot be written only costs time
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(kept, data)
+        return Expected(f"{runtime} {version}", data, tensors)
+
+    def _run(self, file: Path, runtime: str) -> bytes | None:
+        request: dict[str, Any] = {
+            "file": str(file.resolve()), "runtime": runtime, "num_threads": 1, "delegate": "auto",
+            "delegate_options": {}, "input": str(self.input_of(file)), "check_only": True, "cores": [],
+        }  # fmt: skip
+        data = None
+        try:
+            for event in HostDevice().run(request, _SECONDS):
+                if event["event"] == "outputs":
+                    data = base64.b64decode(event["data"])
+        except RepbnnError as error:
+            console.note(f"{file.name} in {runtime}: {error}")
+        return data
+
+
+def _version(runtime: str) -> str | None:
+    """The version of a runtime's package, None where it is not installed; nothing is imported."""
+    module, package = {
+        "lce": ("larq_compute_engine", "larq-compute-engine"),
+        "litert": ("ai_edge_litert", "ai-edge-litert"),
+    }[runtime]
+    if importlib.util.find_spec(module) is None:
+        return None
+    return importlib.metadata.version(package)
