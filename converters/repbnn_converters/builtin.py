@@ -8,7 +8,8 @@ from pathlib import Path
 from repbnn_edge import files
 from repbnn_edge.conversion.models import preprocessing_of
 from repbnn_edge.conversion.source import LoadedSource, LoadOptions, Preprocessing
-from repbnn_edge.models import CATALOG, Description, Entry, build, describe, entry_of
+from repbnn_edge.models import CATALOG, Description, Entry, build, describe, entry_of, weights_file
+from repbnn_edge.models.catalog import input_shape_of
 
 _PREFIX = "builtin:"
 
@@ -21,7 +22,7 @@ class FrontEnd:
         return source.startswith(_PREFIX) or source in CATALOG
 
     def load(self, source: str, options: LoadOptions) -> LoadedSource:
-        """Build it, seeded and calibrated or with the user's weights.
+        """Build it with the user's weights, else the package's trained ones, else seeded and calibrated ones.
 
         Raises:
             BadInputError: an unknown name (offers the nearest), or weights that do not fit.
@@ -31,18 +32,20 @@ class FrontEnd:
         entry = entry_of(source.removeprefix(_PREFIX))
         model = build(entry.name, options.beta, options.input_shape, options.weights)
         description = describe(entry.name, options.beta, options.input_shape)
+        shape = input_shape_of(entry, options.input_shape)
+        file = weights_file(entry.name, description.beta, shape, options.weights)
         from repbnn_edge.verification.keras_reference import KerasReference
 
         return LoadedSource(
             kind="builtin",
             name=entry.name,
-            sha256=_sha256(description, options.weights),
+            sha256=_sha256(description, file),
             network=model,
             reference=KerasReference(model),
             beta=description.beta,
             preprocessing=_preprocessing(entry, options),
             labels=options.labels or entry.images.labels,
-            warnings=[] if options.weights else [_untrained(entry)],
+            warnings=[] if file else [_untrained(entry)],
         )
 
 

@@ -20,12 +20,12 @@ _MAX_INPUT = 10**8  # elements of one input
 MODELS = {"Sequential", "Functional", "Model"}
 
 LAYERS = {
-    "Activation", "Add", "Average", "AveragePooling2D", "BatchNormalization", "Concatenate", "Conv2D", "Cropping2D",
-    "Dense", "DepthwiseConv2D", "Dropout", "ELU", "Flatten", "GaussianDropout", "GaussianNoise",
-    "GlobalAveragePooling2D", "GlobalMaxPooling2D", "Identity", "InputLayer", "LeakyReLU", "MaxPooling2D", "Maximum",
-    "Minimum", "Multiply", "Normalization", "PReLU", "Permute", "ReLU", "Rescaling", "Reshape", "SeparableConv2D",
-    "Softmax", "SpatialDropout2D", "Subtract", "SyncBatchNormalization", "ThresholdedReLU", "UpSampling2D",
-    "ZeroPadding2D",
+    "Activation", "Add", "Average", "AveragePooling2D", "BatchNormalization", "Concatenate", "Conv2D",
+    "Conv2DTranspose", "Cropping2D", "Dense", "DepthwiseConv2D", "Dropout", "ELU", "Flatten", "GaussianDropout",
+    "GaussianNoise", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "Identity", "InputLayer", "LeakyReLU",
+    "MaxPooling2D", "Maximum", "Minimum", "Multiply", "Normalization", "PReLU", "Permute", "ReLU", "Rescaling",
+    "Reshape", "SeparableConv2D", "Softmax", "SpatialDropout2D", "Subtract", "SyncBatchNormalization",
+    "ThresholdedReLU", "UpSampling2D", "ZeroPadding2D",
 }  # fmt: skip
 
 LARQ = {
@@ -64,14 +64,15 @@ PLAIN_NAMES = {
 
 OPERATIONS = {
     "__operators__.add", "__operators__.getitem", "__operators__.mul", "__operators__.neg", "__operators__.sub",
-    "__operators__.truediv", "abs", "add", "cast", "clip_by_value", "compat.v1.nn.avg_pool", "compat.v1.pad",
-    "compat.v1.transpose", "concat", "expand_dims", "identity", "image.extract_patches", "math.abs", "math.add",
-    "math.divide", "math.maximum", "math.minimum", "math.multiply", "math.negative", "math.reduce_max",
-    "math.reduce_mean", "math.reduce_sum", "math.rsqrt", "math.sigmoid", "math.sign", "math.sqrt", "math.square",
+    "__operators__.truediv", "abs", "add", "cast", "clip_by_value", "compat.v1.gather", "compat.v1.nn.avg_pool",
+    "compat.v1.pad", "compat.v1.transpose", "concat", "expand_dims", "identity", "image.extract_patches", "math.abs",
+    "math.add", "math.cos", "math.divide", "math.erf", "math.log", "math.maximum", "math.minimum", "math.multiply",
+    "math.negative", "math.pow", "math.reciprocal", "math.reduce_max", "math.reduce_mean", "math.reduce_min",
+    "math.reduce_sum", "math.rsqrt", "math.sigmoid", "math.sign", "math.sin", "math.sqrt", "math.square",
     "math.subtract", "math.truediv", "maximum", "minimum", "multiply", "negative", "nn.avg_pool", "nn.avg_pool2d",
-    "nn.bias_add", "nn.depth_to_space", "nn.depthwise_conv2d", "nn.leaky_relu", "nn.max_pool", "nn.max_pool2d",
-    "nn.relu", "nn.relu6", "nn.sigmoid", "nn.silu", "nn.softmax", "nn.space_to_depth", "nn.tanh", "pad",
-    "reduce_max", "reduce_mean", "reduce_sum", "repeat", "reshape", "sigmoid", "sign", "split", "sqrt", "square",
+    "nn.bias_add", "nn.depth_to_space", "nn.depthwise_conv2d", "nn.leaky_relu", "nn.log_softmax", "nn.max_pool",
+    "nn.max_pool2d", "nn.relu", "nn.relu6", "nn.sigmoid", "nn.silu", "nn.softmax", "nn.space_to_depth", "nn.tanh",
+    "pad", "reduce_max", "reduce_mean", "reduce_sum", "repeat", "reshape", "sigmoid", "sign", "split", "sqrt", "square",
     "squeeze", "stack", "strided_slice", "subtract", "tanh", "tile", "transpose", "truediv", "unstack",
 }  # fmt: skip
 

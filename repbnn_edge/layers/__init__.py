@@ -13,7 +13,7 @@ from repbnn_edge.layers.channelwise import (
     RPReLU,
     RSign,
 )
-from repbnn_edge.layers.mapwise import MapAffine
+from repbnn_edge.layers.mapwise import MapAffine, ResizeMap
 from repbnn_edge.layers.quantizers import EDESign, LibraSign, ReCU, ReCUSign, TwoStepSign
 from repbnn_edge.layers.rep_conv import RepConv2D
 from repbnn_edge.layers.rep_dense import RepDense
@@ -36,6 +36,7 @@ __all__ = [
     "RepConv2D",
     "RepDense",
     "RepeatChannels",
+    "ResizeMap",
     "TauSchedule",
     "TwoStepSign",
     "binary_view",

@@ -1,4 +1,4 @@
-"""A layer with a number for each position of a map."""
+"""Layers that know the size of a map: a number for each position, and another size."""
 
 from __future__ import annotations
 
@@ -53,3 +53,38 @@ class MapAffine(Layer):
             "scale": serialized(self.scale_initializer),
             "shift": serialized(self.shift_initializer),
         }
+
+
+@serializable
+class ResizeMap(Layer):
+    """Bilinear interpolation to another size, without antialiasing.
+
+    Args:
+        size: (rows, columns) of the result.
+        align_corners: the corner pixels' centres meet; else pixels are squares and the corners of the maps meet, as in
+            ``torch.nn.functional.interpolate``.
+
+    Shapes: (N, H, W, C) float32 to (N, rows, columns, C).
+
+    Raises:
+        UsageError: a size below 1.
+    """
+
+    def __init__(self, size: Any, align_corners: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.size = tuple(int(length) for length in size)
+        if len(self.size) != 2 or min(self.size) < 1:
+            raise UsageError(self.name, f"its size is {list(size)}", "give (rows, columns)")
+        self.align_corners = bool(align_corners)
+
+    def call(self, inputs: Any) -> Any:
+        return tf.raw_ops.ResizeBilinear(
+            images=inputs, size=self.size, align_corners=self.align_corners, half_pixel_centers=not self.align_corners
+        )
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        shape = tf.TensorShape(input_shape)
+        return tf.TensorShape([shape[0], *self.size, shape[3]])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "size": list(self.size), "align_corners": self.align_corners}

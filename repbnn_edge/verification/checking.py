@@ -127,7 +127,7 @@ class _Judge:
         return FLOAT32_TOLERANCE + sum(self._rounding.get(index, 0.0) for index in cone)
 
     def _exact_zeros(self, taps: Mapping[str, Floats]) -> int:
-        names = {layer.sign_input for layer in self._reference.binary_layers}
+        names = {layer.sign_input for layer in self._reference.binary_layers if not layer.exact_at_zero}
         return sum(int((taps[name] == 0).sum()) for name in names)
 
     def _see(self, taps: Mapping[str, Floats], samples: Floats) -> None:

@@ -47,6 +47,7 @@ class BinaryLayer:
         pool: max pooling between sign and convolution, if any.
         to_sign: (scale, shift), float64, one value per channel of the next sign's input, where that input is
             nothing but ``scale * integer + shift`` (the integer map tiled to that width); None elsewhere.
+        exact_at_zero: the source's sign of 0 is +1 as here; torch.sign(0) is 0, which no bit can be.
     """
 
     name: str
@@ -60,6 +61,7 @@ class BinaryLayer:
     groups: int = 1
     pool: MaxPool | None = None
     to_sign: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    exact_at_zero: bool = False
 
 
 class Reference(Protocol):

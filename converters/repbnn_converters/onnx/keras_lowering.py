@@ -231,6 +231,11 @@ class _Lowering:
             "abs": self.tf.abs,
             "erf": self.tf.math.erf,
             "log_softmax": self.tf.nn.log_softmax,
+            "log": self.tf.math.log,
+            "sin": self.tf.sin,
+            "cos": self.tf.cos,
+            "reciprocal": self.tf.math.reciprocal,
+            "power": lambda base: self.tf.pow(base, layer.alpha),
         }
         if layer.kind in operations:
             return operations[layer.kind](x)
@@ -285,6 +290,20 @@ class _Lowering:
         return kinds[layer.kind](keepdims=layer.keep, name=self._name(layer))(self._input(layer))
 
     @lower.register
+    def _(self, layer: ir.Reduce) -> Any:
+        kinds = {
+            "mean": self.tf.reduce_mean,
+            "sum": self.tf.reduce_sum,
+            "max": self.tf.reduce_max,
+            "min": self.tf.reduce_min,
+        }
+        x = self._input(layer)
+        # One axis after the other: TFLite adds up one by one, and a sum of 800,000 loses four digits that way.
+        for axis in layer.axes[::-1]:
+            x = kinds[layer.kind](x, axis={0: 3, 1: 1, 2: 2}[axis] if len(x.shape) == 4 else 1, keepdims=True)
+        return x
+
+    @lower.register
     def _(self, layer: ir.Repeat) -> Any:
         return self.ours.RepeatChannels(layer.times, name=self._name(layer))(self._input(layer))
 
@@ -334,6 +353,46 @@ class _Lowering:
             x = self.keras.Reshape(target, name=self._name(layer))(x)
             return self.keras.Permute((2, 3, 1), name=self._name(layer, ".channels_last"))(x)
         return self.keras.Reshape(self._channels_last(target), name=self._name(layer))(x)
+
+    @lower.register
+    def _(self, layer: ir.DepthToSpace) -> Any:
+        return self.tf.nn.depth_to_space(self._input(layer), layer.size)
+
+    @lower.register
+    def _(self, layer: ir.SpaceToDepth) -> Any:
+        return self.tf.nn.space_to_depth(self._input(layer), layer.size)
+
+    @lower.register
+    def _(self, layer: ir.Enlarge) -> Any:
+        return self.keras.UpSampling2D(layer.factors, name=self._name(layer))(self._input(layer))
+
+    @lower.register
+    def _(self, layer: ir.ResizeBilinear) -> Any:
+        made = self.ours.ResizeMap(layer.size, align_corners=layer.align_corners, name=self._name(layer))
+        return made(self._input(layer))
+
+    @lower.register
+    def _(self, layer: ir.ConvTranspose) -> Any:
+        x = self._input(layer)
+        parts = self.tf.split(x, layer.groups, axis=-1) if layer.groups > 1 else [x]
+        weights = np.split(layer.weights, layer.groups)
+        bias = [None] * layer.groups if layer.bias is None else np.split(layer.bias, layer.groups)
+        pieces = [self._transposed(layer, *part) for part in zip(parts, weights, bias, strict=True)]
+        whole = pieces[0] if len(pieces) == 1 else self.keras.Concatenate(name=self._name(layer, ".concat"))(pieces)
+        if layer.crop == ir.NO_PADS:
+            return whole
+        return self.keras.Cropping2D(layer.crop, name=self._name(layer, ".crop"))(whole)
+
+    def _transposed(self, layer: ir.ConvTranspose, x: Any, weights: Any, bias: Any) -> Any:
+        made = self.keras.Conv2DTranspose(
+            weights.shape[1],
+            weights.shape[2:],
+            strides=layer.strides,
+            use_bias=bias is not None,
+            name=self._name(layer),
+        )
+        kernel = weights.transpose(2, 3, 1, 0)
+        return self._make(made, x, [kernel] if bias is None else [kernel, bias])
 
     @lower.register
     def _(self, layer: ir.Stretch) -> Any:

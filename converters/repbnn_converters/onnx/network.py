@@ -48,6 +48,7 @@ class BinaryConv(Layer):
         groups: convolution groups.
         dense: input and output are vectors.
         added: how many filters at the end are ours and no filters of the source (AdaBin's filter of ones).
+        exact_at_zero: the file's sign of 0 is +1, by a comparison; torch.sign gives 0.
     """
 
     weights: NDArray[np.int8]
@@ -58,6 +59,7 @@ class BinaryConv(Layer):
     groups: int = 1
     dense: bool = False
     added: int = 0
+    exact_at_zero: bool = False
 
     @property
     def source_weights(self) -> int:
@@ -114,14 +116,14 @@ class Combine(Layer):
 
 
 FunctionKind = Literal[
-    "abs", "elu", "erf", "exp", "gelu", "leaky_relu", "log_softmax", "relu", "selu", "sigmoid", "softmax", "softplus",
-    "softsign", "sqrt", "tanh",
+    "abs", "cos", "elu", "erf", "exp", "gelu", "leaky_relu", "log", "log_softmax", "power", "reciprocal", "relu",
+    "selu", "sigmoid", "sin", "softmax", "softplus", "softsign", "sqrt", "tanh",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Function(Layer):
-    """A function of each element (softmax: of each vector, along its channels); ``alpha`` of elu and leaky_relu."""
+    """A function of each element (softmax: along the channels); ``alpha`` of elu and leaky_relu, exponent of power."""
 
     kind: FunctionKind
     alpha: float = 0.0
@@ -163,6 +165,17 @@ class GlobalPool(Layer):
 
     kind: Literal["max", "average"]
     keep: bool
+
+
+ReduceKind = Literal["max", "mean", "min", "sum"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Reduce(Layer):
+    """Over some axes (0 channels, 1 rows, 2 columns), which stay as sizes of 1."""
+
+    kind: ReduceKind
+    axes: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -213,6 +226,52 @@ class Reshape(Layer):
     """The same numbers, in NCHW order, in another shape: flatten and its kin."""
 
     shape: Shape
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DepthToSpace(Layer):
+    """Channel ``(i * size + j) * C + c`` becomes row i and column j of each square of channel c: pixel shuffle."""
+
+    size: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SpaceToDepth(Layer):
+    """The inverse of ``DepthToSpace``."""
+
+    size: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Enlarge(Layer):
+    """Each row and column several times: nearest-neighbour upsampling by whole factors."""
+
+    factors: Pair
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ResizeBilinear(Layer):
+    """Linear interpolation to (rows, columns), without antialiasing; pixels are squares, or the corners meet."""
+
+    size: Pair
+    align_corners: bool
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ConvTranspose(Layer):
+    """A full-precision transposed convolution, cropped at its edges.
+
+    Attributes:
+        weights: (C_in, filters / groups, rows, columns), as ONNX has them.
+        bias: (filters,) or None.
+        crop: of the whole result, ((top, bottom), (left, right)).
+    """
+
+    weights: Floats
+    bias: Floats | None
+    strides: Pair
+    crop: Pads
+    groups: int = 1
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -114,6 +114,7 @@ class OnnxReference:
             pad_value=layer.pad_value,
             groups=layer.groups,
             to_sign=self._thresholds.get(layer.output),
+            exact_at_zero=layer.exact_at_zero,
         )
 
     @cached_property
@@ -141,6 +142,8 @@ class OnnxReference:
                 macs["binary"] += positions * layer.source_weights
             elif isinstance(layer, ir.Conv | ir.Dense) and not layer.added:
                 macs["float"] += positions * layer.weights.size
+            elif isinstance(layer, ir.ConvTranspose):
+                macs["float"] += math.prod(self._network.shapes[layer.input][1:]) * layer.weights.size
         return macs
 
     def _parameters(self) -> dict[str, int]:

@@ -15,6 +15,8 @@ RELATIVE = 1e-6
 ROUNDING = 2.0**-23
 """What float32 leaves of a residue that the exporter folded: ``a * sign(w) - clip(w) + clip(w)`` is rounded twice at
 a magnitude of up to 1 + a, whatever a is."""
+FEW_ZEROS = 1e-3
+"""The share of weights that may be exactly 0 in a layer that is binary otherwise."""
 _ROUNDING_SHARE = 1e-3
 _SYMMETRIC = 1e-5
 
@@ -51,6 +53,20 @@ def decompose(weights: NDArray[Any]) -> TwoValued | None:
     signs = np.where(rows > centre.astype(np.float32)[:, None], np.int8(1), np.int8(-1))
     centre = np.where(np.abs(centre) <= _SYMMETRIC * scale, 0.0, centre)
     return TwoValued(signs.reshape(weights.shape), scale, centre)
+
+
+def with_few_zeros(weights: NDArray[Any]) -> TwoValued | None:
+    """The same for +-a where a few weights are exactly 0, taken as +1 there; None for too many of them.
+
+    torch.sign(0) is 0. A few zeros are an accident (among millions of freshly drawn weights some are 0); many are a
+    ternary network.
+    """
+    zero = weights == 0
+    if not 0 < np.count_nonzero(zero) <= FEW_ZEROS * weights.size:
+        return None
+    largest = np.abs(weights).reshape(len(weights), -1).max(1).reshape((-1,) + (1,) * (weights.ndim - 1))
+    found = decompose(np.where(zero, largest, weights))
+    return None if found is None or found.centre.any() else found
 
 
 def why_not(weights: NDArray[Any]) -> str:

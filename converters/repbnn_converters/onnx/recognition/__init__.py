@@ -13,6 +13,9 @@ from repbnn_converters.onnx.recognition import (  # noqa: F401 - they fill the t
     convolutions,
     functions,
     pooling,
+    ranges,
+    reductions,
+    resizing,
     signs,
     structure,
 )
@@ -36,6 +39,7 @@ def recognise(graph: Graph) -> Network:
             raise UnsupportedError(str(node), why, "export the network without it; docs/pytorch.md lists what is known")
         with contradictions(str(node)):
             handler(builder, node)
+            ranges.note(builder, node)
     last = graph.nodes[-1] if graph.nodes else None
     if last is None:
         raise UnsupportedError("the network", "its output does not depend on its input", "export it again")

@@ -68,16 +68,20 @@ def extreme(builder: Builder, node: Node) -> None:
 
 @handles("Pow")
 def power(builder: Builder, node: Node) -> None:
-    """Squares, square roots, reciprocals of roots."""
+    """A constant exponent: squares, roots, reciprocals, or any other."""
     exponent = builder.scalar(node, 1)
+    if exponent is None:
+        raise builder.unsupported(node, "its exponent is no single number", "use one constant exponent")
     name = builder.real(node, 0)
     shape = builder.network.shapes[name]
     if exponent == 2:
         builder.give(node, Combine, shape, inputs=(name, name), kind="multiply")
     elif exponent == 0.5:
         builder.give(node, Function, shape, inputs=(name,), kind="sqrt")
+    elif exponent == -1:
+        builder.give(node, Function, shape, inputs=(name,), kind="reciprocal")
     else:
-        raise builder.unsupported(node, f"its exponent is {exponent}", "use squares, roots or products")
+        builder.give(node, Function, shape, inputs=(name,), kind="power", alpha=exponent)
 
 
 def affine(builder: Builder, node: Node, name: str, scale: Doubles | None, shift: Doubles | None) -> None:
@@ -124,7 +128,10 @@ def _with_constant(builder: Builder, node: Node, index: int, constant: Known, *,
     name = builder.real(node, index)
     value = builder.per_sample(node, constant.array, builder.network.shapes[name])
     if node.op == "Div" and reverse:
-        raise builder.unsupported(node, "it divides a constant by a map", "multiply by the reciprocal")
+        shape = builder.network.shapes[name]
+        inverse = Function(name=node.name, inputs=(name,), output=builder.fresh(node.output), kind="reciprocal")
+        affine(builder, node, builder.emit(inverse, shape), value, None)
+        return
     if node.op in ("Mul", "Div"):
         with np.errstate(divide="ignore"):
             scale = value if node.op == "Mul" else 1 / value

@@ -23,6 +23,7 @@ class Builder:
         graph: the file's graph, after the passes.
         network: what is being built.
         symbols: what each value is.
+        never_negative: values of the file that are at least 0 everywhere, see ``ranges``.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -31,6 +32,7 @@ class Builder:
         shape = graph.types[graph.input].shape
         self.network = Network(input=graph.input, output=graph.output, layers=[], shapes={graph.input: shape[1:]})
         self.symbols: dict[str, Symbol] = {graph.input: Real(graph.input)}
+        self.never_negative: set[str] = set()
         self._fresh = 0
 
     def symbol(self, node: Node, index: int) -> Symbol:

@@ -1,16 +1,9 @@
-"""Convolutions and dense layers: binary where the input is a sign and the weights have two values, else float.
-
-With activations ``g * s + o`` and weights ``A * S + B`` (s, S of -1 and +1; A, B per filter) a convolution is
-
-    g * A * conv(s, S)  +  g * B * conv(s, 1)  +  o * conv(1, A * S + B)
-
-that is: a binary convolution of S, one more binary filter of ones, and a constant, which is a map where zero padding
-makes the border differ. AdaBin (NeurIPS 2022) has all three terms; everybody else has B = o = 0.
-"""
+"""Convolutions and dense layers: binary where the input is a sign and the weights have two values, else float."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,42 +11,19 @@ import numpy as np
 from repbnn_converters.onnx import two_valued
 from repbnn_converters.onnx.graph import Node
 from repbnn_converters.onnx.network import (
-    NO_PADS,
-    Affine,
-    BinaryConv,
-    Combine,
     Conv,
     Dense,
-    Doubles,
-    Pads,
     Pair,
-    Shape,
-    TakeChannels,
 )
+from repbnn_converters.onnx.recognition import movement
+from repbnn_converters.onnx.recognition.binary_layers import Linear, binary, merged_pads, nearly_binary
 from repbnn_converters.onnx.recognition.builder import Builder
 from repbnn_converters.onnx.recognition.handlers import handles
 from repbnn_converters.onnx.recognition.pooling import explicit_pads
-from repbnn_converters.onnx.recognition.symbols import Real, TwoValued
+from repbnn_converters.onnx.recognition.symbols import Moved, TwoValued
 from repbnn_edge.errors import BadInputError
 
 _EXPERTS = "binary layers need constant weights: networks that choose among experts have no binary form in LCE"
-
-
-@dataclass(frozen=True, eq=False)
-class _Linear:
-    """A convolution or dense layer of the file: weights (filters, C_in / groups, rows, columns)."""
-
-    weights: np.ndarray[Any, np.dtype[np.float32]]
-    bias: Doubles | None
-    strides: Pair = (1, 1)
-    dilations: Pair = (1, 1)
-    pads: Pads = NO_PADS
-    groups: int = 1
-    dense: bool = False
-
-    @property
-    def filters(self) -> int:
-        return len(self.weights)
 
 
 @handles("Conv")
@@ -72,7 +42,7 @@ def convolution(builder: Builder, node: Node) -> None:
     kernel: Pair = (weights.shape[2], weights.shape[3])
     strides, dilations = (tuple(node.attributes.get(name, [1, 1])) for name in ("strides", "dilations"))
     size = builder.shape(node, node.input(0))[2:]
-    linear = _Linear(
+    linear = Linear(
         weights=weights,
         bias=bias,
         strides=strides,
@@ -80,7 +50,8 @@ def convolution(builder: Builder, node: Node) -> None:
         pads=explicit_pads(builder, node, size, kernel, strides, dilations),
         groups=node.attributes.get("group", 1),
     )
-    _apply(builder, node, linear)
+    _check_fit(builder, node, linear)
+    _apply(builder, *_thinned(builder, node, linear))
 
 
 @handles("Gemm")
@@ -98,7 +69,7 @@ def gemm(builder: Builder, node: Node) -> None:
             raise builder.unsupported(node, "its bias is not one number per output", "use torch.nn.Linear")
         bias = np.broadcast_to(constant.reshape(-1), (len(weights),)) * float(node.attributes.get("beta", 1.0))
     weights = weights * np.float32(node.attributes.get("alpha", 1.0))
-    _apply(builder, node, _Linear(weights=weights[:, :, None, None], bias=bias, dense=True))
+    _dense(builder, node, Linear(weights=weights[:, :, None, None], bias=bias, dense=True))
 
 
 @handles("MatMul")
@@ -109,7 +80,12 @@ def matmul(builder: Builder, node: Node) -> None:
         raise builder.unsupported(
             node, "it multiplies more than a vector by a matrix", "use torch.nn.Linear on vectors"
         )
-    _apply(builder, node, _Linear(weights=weights.T[:, :, None, None], bias=None, dense=True))
+    _dense(builder, node, Linear(weights=weights.T[:, :, None, None], bias=None, dense=True))
+
+
+def _dense(builder: Builder, node: Node, linear: Linear) -> None:
+    _check_fit(builder, node, linear)
+    _apply(builder, node, linear)
 
 
 def _weights(builder: Builder, node: Node, index: int) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -130,7 +106,7 @@ def _refuse_double(builder: Builder, node: Node) -> None:
         raise builder.unsupported(node, why, "export the network in float32: model.float()")
 
 
-def _check_fit(builder: Builder, node: Node, linear: _Linear) -> None:
+def _check_fit(builder: Builder, node: Node, linear: Linear) -> None:
     channels = builder.shape(node, node.input(0))[1]
     read = linear.weights.shape[1] * linear.groups
     if read != channels or linear.groups < 1 or linear.filters % linear.groups:
@@ -138,14 +114,54 @@ def _check_fit(builder: Builder, node: Node, linear: _Linear) -> None:
         raise BadInputError(str(node), why, "export it again with torch.onnx.export")
 
 
-def _apply(builder: Builder, node: Node, linear: _Linear) -> None:
-    _check_fit(builder, node, linear)
+def _thinned(builder: Builder, node: Node, linear: Linear) -> tuple[Node, Linear]:
+    """Stride and dilation both above 1: neither Keras nor LCE knows that, but it is a layer on every n-th number.
+
+    Tap k of output i reads ``stride * i + dilation * k - pad``: with a common divisor n, always the same one of n.
+    """
+    kernel = linear.weights.shape[2:]
+    dilations = [1 if taps == 1 else d for taps, d in zip(kernel, linear.dilations, strict=True)]
+    if max(linear.strides) == 1 or max(dilations) == 1:
+        return node, replace(linear, dilations=(dilations[0], dilations[1]))
+    steps = [math.gcd(stride, d) for stride, d in zip(linear.strides, dilations, strict=True)]
+    strides = [stride // step for stride, step in zip(linear.strides, steps, strict=True)]
+    dilations = [d // step for d, step in zip(dilations, steps, strict=True)]
+    start = movement.begin(builder, node, 0)
+    if (max(strides) > 1 and max(dilations) > 1) or start is None:
+        why = f"it has strides {list(linear.strides)} and dilations {list(linear.dilations)}"
+        raise builder.unsupported(node, why, "use one of the two, or dilate by the stride")
+    firsts = [-pad[0] % step for pad, step in zip(linear.pads, steps, strict=True)]
+    kept = start.indices[:, :, firsts[0] :: steps[0], firsts[1] :: steps[1]]
+    target = builder.shape(node, node.output)[2:]
+    pads = []
+    for axis in (0, 1):
+        before = (linear.pads[axis][0] + firsts[axis]) // steps[axis]
+        read = (target[axis] - 1) * strides[axis] + (kernel[axis] - 1) * dilations[axis] + 1
+        pads.append((before, read - before - kept.shape[2 + axis]))
+    # What nobody reads at the end is cut off, as a padding below 0 would.
+    ends = [size + min(0, pad[1]) for size, pad in zip(kept.shape[2:], pads, strict=True)]
+    name = builder.fresh(node.input(0))
+    builder.symbols[name] = Moved(start.source, start.shape, kept[:, :, : ends[0], : ends[1]])
+    thin = Node(node.op, [name, *node.inputs[1:]], node.outputs, node.attributes, node.name)
+    return thin, replace(
+        linear,
+        strides=(strides[0], strides[1]),
+        dilations=(dilations[0], dilations[1]),
+        pads=((pads[0][0], max(0, pads[0][1])), (pads[1][0], max(0, pads[1][1]))),
+    )
+
+
+def _apply(builder: Builder, node: Node, linear: Linear) -> None:
     symbol = builder.settle(node, 0)
     if isinstance(symbol, TwoValued):
-        pads = _merged_pads(symbol, linear)
+        pads = merged_pads(symbol, linear)
         decomposed = two_valued.decompose(linear.weights)
         if pads is not None and decomposed is not None:
-            _binary(builder, node, linear, symbol, decomposed, pads)
+            binary(builder, node, linear, symbol, decomposed, pads)
+            return
+        nearly = two_valued.with_few_zeros(linear.weights) if linear.groups == 1 else None
+        if pads is not None and nearly is not None:
+            nearly_binary(builder, node, linear, symbol, nearly, pads)
             return
         _explain(builder, node, linear, padded=pads is None)
     elif _looks_binary(linear):
@@ -155,23 +171,7 @@ def _apply(builder: Builder, node: Node, linear: _Linear) -> None:
     _float(builder, node, linear)
 
 
-def _merged_pads(symbol: TwoValued, linear: _Linear) -> tuple[Pads, int] | None:
-    """Padding behind the sign and in the layer as one, and what binary value it has; None where that has none."""
-    if not symbol.padded:
-        # Zero padding of g * s + o: the taps count nothing, whatever o is.
-        return linear.pads, 0
-    if linear.pads != NO_PADS and symbol.pad_value:
-        return None
-    (top, bottom), (left, right) = symbol.pads
-    rows, columns = linear.pads
-    pads = ((top + rows[0], bottom + rows[1]), (left + columns[0], right + columns[1]))
-    if symbol.pad_value == 0:
-        return pads, 0
-    value = (symbol.pad_value - symbol.offset) / symbol.gain
-    return (pads, int(value)) if value in (-1.0, 1.0) else None
-
-
-def _explain(builder: Builder, node: Node, linear: _Linear, *, padded: bool) -> None:
+def _explain(builder: Builder, node: Node, linear: Linear, *, padded: bool) -> None:
     """Say why a layer that reads a sign is not binary: an error where it was surely meant to be."""
     if padded:
         raise builder.unsupported(node, "its binary input is padded with another value", "pad with 0, or with -1 or +1")
@@ -184,12 +184,12 @@ def _explain(builder: Builder, node: Node, linear: _Linear, *, padded: bool) -> 
     )
 
 
-def _looks_binary(linear: _Linear) -> bool:
+def _looks_binary(linear: Linear) -> bool:
     """Two values in every filter, and that of filters long enough for it to be no accident."""
     return linear.weights[0].size >= 8 and two_valued.decompose(linear.weights) is not None
 
 
-def _float(builder: Builder, node: Node, linear: _Linear) -> None:
+def _float(builder: Builder, node: Node, linear: Linear) -> None:
     name = builder.real(node, 0)
     bias = None if linear.bias is None else linear.bias.astype(np.float32)
     if linear.dense:
@@ -208,115 +208,3 @@ def _float(builder: Builder, node: Node, linear: _Linear) -> None:
         pads=linear.pads,
         groups=linear.groups,
     )
-
-
-def _binary(
-    builder: Builder,
-    node: Node,
-    linear: _Linear,
-    symbol: TwoValued,
-    weights: two_valued.TwoValued,
-    padding: tuple[Pads, int],
-) -> None:
-    source, gain = builder.hardware_sign(node, symbol)
-    pads, pad_value = padding
-    if symbol.at_zero < 0:
-        pad_value = -pad_value
-    shape = (linear.filters,) if linear.dense else builder.shape(node, node.output)[1:]
-    constant = _constant(builder, linear, symbol, weights, padding)
-    if linear.bias is not None:
-        constant = constant + linear.bias.reshape((-1,) + (1,) * (len(shape) - 1))
-    signs, plain = weights.signs, not weights.centre.any() and _per_channel(constant)
-    if not plain:
-        if linear.groups > 1:
-            raise builder.unsupported(node, "it is grouped and its two values are not opposite", "centre the weights")
-        signs = np.concatenate([signs, np.ones((1, *signs.shape[1:]), np.int8)])
-    layer = BinaryConv(
-        name=node.name,
-        inputs=(source,),
-        output=builder.fresh(node.output),
-        weights=signs,
-        strides=linear.strides,
-        dilations=linear.dilations,
-        pads=pads,
-        pad_value=pad_value,
-        groups=linear.groups,
-        dense=linear.dense,
-        added=0 if plain else 1,
-    )
-    integers = builder.emit(layer, (len(signs), *shape[1:]))
-    if not plain:
-        _two_centres(builder, node, integers, shape, gain * weights.scale, gain * weights.centre, constant)
-        return
-    scale = (gain * weights.scale).reshape((-1,) + (1,) * (len(shape) - 1))
-    shift = _uniform(constant)
-    builder.give(node, Affine, shape, inputs=(integers,), scale=scale, shift=shift if shift.any() else None)
-
-
-def _constant(
-    builder: Builder, linear: _Linear, symbol: TwoValued, weights: two_valued.TwoValued, padding: tuple[Pads, int]
-) -> Doubles:
-    """``o * conv(1, A * S + B)``: zero at a tap of zero padding; (filters, 1, 1), (filters, H, W) or (filters,)."""
-    column = (-1,) + (1,) * (weights.signs.ndim - 1)
-    values = weights.signs * weights.scale.reshape(column) + weights.centre.reshape(column)
-    whole = symbol.offset * values.sum((1, 2, 3))
-    if linear.dense:
-        return whole
-    if not symbol.offset or padding[0] == NO_PADS or padding[1]:
-        return whole[:, None, None]
-    height, width = builder.network.shapes[symbol.source][1:]
-    inside = np.pad(np.ones((height, width)), padding[0])
-    rows, columns = (1 + (k - 1) * d for k, d in zip(values.shape[2:], linear.dilations, strict=True))
-    windows = np.lib.stride_tricks.sliding_window_view(inside, (rows, columns))
-    taps = windows[:: linear.strides[0], :: linear.strides[1], :: linear.dilations[0], :: linear.dilations[1]]
-    return np.asarray(symbol.offset * np.einsum("hwij,oij->ohw", taps, values.sum(1)))
-
-
-def _per_channel(constant: Doubles) -> bool:
-    return constant.ndim == 1 or bool((constant == constant[:, :1, :1]).all())
-
-
-def _uniform(constant: Doubles) -> Doubles:
-    return constant if constant.ndim == 1 or not _per_channel(constant) else constant[:, :1, :1]
-
-
-def _two_centres(
-    builder: Builder, node: Node, integers: str, shape: Shape, scale: Doubles, centre: Doubles, constant: Doubles
-) -> None:
-    """``scale * I + centre * T + constant``, I all filters but the last, T the last.
-
-    The constant is added to the sum of two tensors: directly behind the convolution LCE would fold a map of
-    constants into the bias per channel, which converts without a word and cannot be loaded.
-    """
-    filters, tail = shape[0], shape[1:]
-    column = (-1,) + (1,) * len(tail)
-
-    def take(channels: range) -> str:
-        layer = TakeChannels(
-            name=node.name, inputs=(integers,), output=builder.fresh(integers), indices=tuple(channels)
-        )
-        return builder.emit(layer, (len(channels), *tail))
-
-    scaled = builder.emit(
-        Affine(
-            name=node.name,
-            inputs=(take(range(filters)),),
-            output=builder.fresh(integers),
-            scale=scale.reshape(column),
-        ),
-        shape,
-    )
-    weights = centre.astype(np.float32)
-    total, output = (take(range(filters, filters + 1)),), builder.fresh(integers)
-    spread = (
-        Conv(name=node.name, inputs=total, output=output, weights=weights[:, None, None, None], added=True)
-        if tail
-        else Dense(name=node.name, inputs=total, output=output, weights=weights[:, None], added=True)
-    )
-    both = (scaled, builder.emit(spread, shape))
-    if not constant.any():
-        builder.give(node, Combine, shape, inputs=both, kind="add")
-        return
-    name = builder.emit(Combine(name=node.name, inputs=both, output=builder.fresh(integers), kind="add"), shape)
-    builder.emit(Affine(name=node.name, inputs=(name,), output=node.output, shift=_uniform(constant)), shape)
-    builder.symbols[node.output] = Real(node.output)

@@ -25,6 +25,10 @@ _FUNCTIONS: dict[str, tuple[FunctionKind, Callable[[float], float]]] = {
     "Sqrt": ("sqrt", lambda x: math.sqrt(x) if x >= 0 else math.nan),
     "Abs": ("abs", abs),
     "Erf": ("erf", math.erf),
+    "Log": ("log", lambda x: math.log(x) if x > 0 else -math.inf if x == 0 else math.nan),
+    "Sin": ("sin", math.sin),
+    "Cos": ("cos", math.cos),
+    "Reciprocal": ("reciprocal", lambda x: 1 / x if x else math.inf),
 }
 
 _PARAMETRISED: dict[str, FunctionKind] = {"Elu": "elu", "LeakyRelu": "leaky_relu", "Selu": "selu", "Gelu": "gelu"}

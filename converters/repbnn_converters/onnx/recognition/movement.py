@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 from repbnn_converters.onnx.graph import Node
 from repbnn_converters.onnx.network import (
     CropMap,
+    DepthToSpace,
+    Enlarge,
     Layer,
     Repeat,
     Reshape,
     Shape,
+    SpaceToDepth,
     Stretch,
     TakeChannels,
 )
@@ -77,6 +80,12 @@ def settle(builder: Builder, node: Node, name: str, moved: Moved) -> Real | TwoV
     return replace(source, source=value) if isinstance(source, TwoValued) else Real(value)
 
 
+def keeps_order(moved: Moved) -> bool:
+    """Whether it is the source's numbers in the source's order: a reshape."""
+    flat = moved.indices.reshape(-1)
+    return flat.size == math.prod(moved.shape) and bool((flat == np.arange(flat.size)).all())
+
+
 def _plan(moved: Moved, source: Shape) -> list[Step] | None:
     """The layers, or None. ``source`` is the shape of the source in the network."""
     indices = _one_sample(moved)
@@ -90,7 +99,7 @@ def _plan(moved: Moved, source: Shape) -> list[Step] | None:
     if len(source) == 1 or source[1:] == (1, 1):
         return _from_vector(indices, source)
     if len(target) == 3:
-        return _within_map(indices, source)
+        return _within_map(indices, source) or _to_space(indices, source) or _to_depth(indices, source)
     flat = (math.prod(source),)
     rest = _from_vector(indices, flat)
     return None if rest is None else [Step(Reshape, {"shape": flat}, flat), *rest]
@@ -98,15 +107,19 @@ def _plan(moved: Moved, source: Shape) -> list[Step] | None:
 
 def _one_sample(moved: Moved) -> Indices | None:
     """The indices of the first sample, if all samples are moved alike and none into another."""
-    batch = moved.shape[0]
+    batch = moved.shape[0] if moved.shape else 1
     size = math.prod(moved.shape[1:])
-    if moved.indices.ndim < 2 or moved.indices.shape[0] != batch:
+    # One number a sample, (N,) or (), is a vector of one.
+    indices = (
+        moved.indices.reshape(batch, 1) if moved.indices.ndim < 2 and moved.indices.size == batch else moved.indices
+    )
+    if indices.ndim < 2 or indices.shape[0] != batch:
         return None
-    first = moved.indices[0].astype(np.int64)
+    first = indices[0].astype(np.int64)
     if first.size == 0 or first.max() >= size:
         return None
     offsets = (np.arange(batch, dtype=np.int64) * size).reshape((-1,) + (1,) * first.ndim)
-    return first if (moved.indices == first + offsets).all() else None
+    return first if (indices == first + offsets).all() else None
 
 
 def _from_vector(indices: Indices, source: Shape) -> list[Step] | None:
@@ -129,6 +142,9 @@ def _from_vector(indices: Indices, source: Shape) -> list[Step] | None:
 def _within_map(indices: Indices, source: Shape) -> list[Step] | None:
     """Channels, rows and columns each chosen by themselves."""
     _, height, width = source
+    larger = _larger(indices, source)
+    if larger is not None:
+        return larger
     channels = indices[:, 0, 0] // (height * width)
     rows = indices[0, :, 0] // width % height
     columns = indices[0, 0, :] % width
@@ -143,6 +159,63 @@ def _within_map(indices: Indices, source: Shape) -> list[Step] | None:
         return steps
     crop = Step(CropMap, {"rows": by_row, "columns": by_column}, indices.shape)
     return [*steps, crop]
+
+
+def _larger(indices: Indices, source: Shape) -> list[Step] | None:
+    """Rows and columns several times each (nearest-neighbour upsampling), behind whatever else it is."""
+    factors = (indices.shape[1] // source[1], indices.shape[2] // source[2])
+    if max(factors) < 2 or min(factors) < 1 or (source[1] * factors[0], source[2] * factors[1]) != indices.shape[1:]:
+        return None
+    small = indices[:, :: factors[0], :: factors[1]]
+    if (small.repeat(factors[0], 1).repeat(factors[1], 2) != indices).any():
+        return None
+    steps = [] if (small.reshape(-1) == np.arange(small.size)).all() else _within_map(small, source)
+    return None if steps is None else [*steps, Step(Enlarge, {"factors": factors}, indices.shape)]
+
+
+def _to_space(indices: Indices, source: Shape) -> list[Step] | None:
+    """Pixel shuffle: each square of the result comes from one pixel, whatever the order of its channels."""
+    channels, height, width = source
+    size = indices.shape[1] // height
+    if size < 2 or indices.shape[1:] != (height * size, width * size) or indices.shape[0] * size * size != channels:
+        return None
+    corner = indices[:, :size, :size]
+    if (corner % (height * width)).any():
+        return None
+    chosen = corner.transpose(1, 2, 0).reshape(-1) // (height * width)
+    moved = _shuffled(np.arange(math.prod(source)).reshape(source)[chosen], size)
+    if (moved != indices).any():
+        return None
+    return [*_take(tuple(int(i) for i in chosen), source), Step(DepthToSpace, {"size": size}, indices.shape)]
+
+
+def _to_depth(indices: Indices, source: Shape) -> list[Step] | None:
+    """The inverse: each pixel of the result is one square of the map."""
+    channels, height, width = source
+    size = height // indices.shape[1]
+    if size < 2 or (indices.shape[1] * size, indices.shape[2] * size) != (height, width):
+        return None
+    if indices.shape[0] != channels * size * size:
+        return None
+    whole = _unshuffled(np.arange(math.prod(source)).reshape(source), size)
+    place = {int(first): i for i, first in enumerate(whole[:, 0, 0])}
+    chosen = [place.get(int(first), -1) for first in indices[:, 0, 0]]
+    if -1 in chosen or (whole[chosen] != indices).any():
+        return None
+    return [Step(SpaceToDepth, {"size": size}, indices.shape), *_take(tuple(chosen), indices.shape)]
+
+
+def _shuffled(maps: Indices, size: int) -> Indices:
+    """(size * size * C, H, W) to (C, H * size, W * size), channels as in ``DepthToSpace``."""
+    _, height, width = maps.shape
+    parts = maps.reshape(size, size, -1, height, width).transpose(2, 3, 0, 4, 1)
+    return parts.reshape(-1, height * size, width * size)
+
+
+def _unshuffled(maps: Indices, size: int) -> Indices:
+    channels, height, width = maps.shape
+    parts = maps.reshape(channels, height // size, size, width // size, size).transpose(2, 4, 0, 1, 3)
+    return parts.reshape(-1, height // size, width // size)
 
 
 def _progression(values: Indices, size: int) -> tuple[int, int, int] | None:

@@ -1,4 +1,4 @@
-"""Pooling: windows, ceil mode, padding that counts or not, and pooling over the whole map."""
+"""Pooling: windows, ceil mode, padding that counts or not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import onnx
 
 from repbnn_converters.onnx import sessions
 from repbnn_converters.onnx.graph import Node
-from repbnn_converters.onnx.network import Doubles, GlobalPool, Pads, Pair, Pool
+from repbnn_converters.onnx.network import Doubles, Pads, Pair, Pool
 from repbnn_converters.onnx.recognition.builder import Builder
 from repbnn_converters.onnx.recognition.handlers import handles
 from repbnn_converters.onnx.recognition.symbols import Real, TwoValued
@@ -115,33 +115,3 @@ def _correction(builder: Builder, node: Node, shape: Sequence[int], pads: Pads) 
         raise builder.unsupported(node, "one of its windows lies wholly in the padding", "pad less")
     ratio = got / plain
     return None if np.abs(ratio - 1).max() < 1e-6 else ratio
-
-
-@handles("GlobalAveragePool", "GlobalMaxPool")
-def global_pool(builder: Builder, node: Node) -> None:
-    """Over all rows and columns."""
-    _over_map(builder, node, "average" if node.op == "GlobalAveragePool" else "max", keep=True)
-
-
-@handles("ReduceMean", "ReduceMax")
-def reduce(builder: Builder, node: Node) -> None:
-    """The same, spelled as a reduction."""
-    axes = node.attributes.get("axes")
-    if axes is None and node.input(1):
-        constant = builder.known(node, 1)
-        axes = None if constant is None else [int(a) for a in constant.reshape(-1)]
-    rank = len(builder.shape(node, node.input(0)))
-    if rank != 4 or axes is None or sorted(a % 4 for a in axes) != [2, 3]:
-        raise builder.unsupported(node, f"it reduces axes {axes}", "reduce rows and columns together")
-    _over_map(
-        builder, node, "average" if node.op == "ReduceMean" else "max", keep=bool(node.attributes.get("keepdims", 1))
-    )
-
-
-def _over_map(builder: Builder, node: Node, kind: Kind, *, keep: bool) -> None:
-    name = builder.real(node, 0)
-    shape = builder.network.shapes[name]
-    if len(shape) != 3:
-        raise builder.unsupported(node, f"its input is no map but {list(shape)}", "pool a map")
-    output = (shape[0], 1, 1) if keep else (shape[0],)
-    builder.give(node, GlobalPool, output, inputs=(name,), kind=kind, keep=keep)

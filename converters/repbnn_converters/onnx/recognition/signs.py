@@ -9,6 +9,7 @@ import numpy as np
 
 from repbnn_converters.onnx.graph import Node
 from repbnn_converters.onnx.network import Affine, Combine
+from repbnn_converters.onnx.recognition import ranges
 from repbnn_converters.onnx.recognition.arithmetic import mapped
 from repbnn_converters.onnx.recognition.builder import Builder
 from repbnn_converters.onnx.recognition.handlers import handles
@@ -26,7 +27,7 @@ def sign(builder: Builder, node: Node) -> None:
         builder.symbols[node.output] = mapped(symbol, *np.sign([symbol.low, symbol.high]))
         return
     value, rectified = _stripped(builder, node)
-    if rectified:  # sign(relu(x)) is 0 or 1: what x > 0 is
+    if rectified or ranges.never_negative(builder, node.inputs[0]):  # sign(relu(x)) is 0 or 1: what x > 0 is
         builder.symbols[node.output] = TwoValued(value, 0.5, 0.5, at_zero=-1)
         return
     builder.symbols[node.output] = TwoValued(value, 1.0, 0.0, at_zero=0)
@@ -136,6 +137,10 @@ def _positive_factor(builder: Builder, node: Node) -> tuple[str, bool] | None:
         shrinks = value < 1e-6 if node.op == "Mul" else value > 1e6
         if (value > 0).all() and not shrinks.any():
             return node.inputs[other], False
+    # A sample's own deviation; where that is 0 the source is infinite, of the same sign, or no number.
+    if node.op == "Div" and builder.known(node, 1) is None and ranges.never_negative(builder, node.inputs[1]):
+        source, result = builder.graph.shape(node.inputs[0]), builder.graph.shape(node.output)
+        return (node.inputs[0], False) if source is not None and source == result else None
     return None
 
 

@@ -23,13 +23,13 @@ _FIXED = "export with a fixed image size"
 def reshape(builder: Builder, node: Node) -> None:
     """All of them: the same numbers in the shape that the file's types give."""
     shape = builder.shape(node, node.output)
-    _move(builder, node, lambda positions: positions.reshape(shape))
+    move(builder, node, lambda positions: positions.reshape(shape))
 
 
 @handles("Transpose")
 def transpose(builder: Builder, node: Node) -> None:
     """Axes in another order."""
-    _move(builder, node, lambda positions: positions.transpose(node.attributes.get("perm")))
+    move(builder, node, lambda positions: positions.transpose(node.attributes.get("perm")))
 
 
 @handles("Expand", "Tile")
@@ -38,13 +38,13 @@ def widen(builder: Builder, node: Node) -> None:
     if node.op == "Expand":
         shape = builder.shape(node, node.output)
         _check_size(builder, node)
-        _move(builder, node, lambda positions: np.broadcast_to(positions, shape))
+        move(builder, node, lambda positions: np.broadcast_to(positions, shape))
         return
     repeats = _integers(builder, node, 1)
     if min(repeats) < 1 or math.prod(repeats) > movement.MAX_ELEMENTS:
         raise builder.unsupported(node, f"it repeats {repeats} times", "repeat once or more often")
     _check_size(builder, node)
-    _move(builder, node, lambda positions: np.tile(positions, repeats))
+    move(builder, node, lambda positions: np.tile(positions, repeats))
 
 
 @handles("Gather")
@@ -53,14 +53,14 @@ def gather(builder: Builder, node: Node) -> None:
     indices = builder.known(node, 1)
     if indices is None:
         raise builder.unsupported(node, "its indices depend on the input", "export with constant indices")
-    _move(builder, node, lambda positions: np.take(positions, indices, node.attributes.get("axis", 0)))
+    move(builder, node, lambda positions: np.take(positions, indices, node.attributes.get("axis", 0)))
 
 
 @handles("Slice")
 def slice_(builder: Builder, node: Node) -> None:
     """Slices with constant bounds."""
     index = _slices(builder, node)
-    _move(builder, node, lambda positions: positions[index])
+    move(builder, node, lambda positions: positions[index])
 
 
 @handles("Split")
@@ -177,7 +177,8 @@ def _pad_value(builder: Builder, node: Node) -> float:
     return float(node.attributes.get("value", 0.0))
 
 
-def _move(builder: Builder, node: Node, function: Callable[[Any], Any]) -> None:
+def move(builder: Builder, node: Node, function: Callable[[Any], Any]) -> None:
+    """The node's output is its first input with its numbers moved as ``function`` moves an array of positions."""
     start = movement.begin(builder, node, 0)
     if start is None:
         symbol = builder.symbol(node, 0)
