@@ -93,8 +93,40 @@ class ConvertReport(Report):
     warnings: list[str] = []
 
 
+class ModelCard(Report):
+    """Trained weights that come with the package.
+
+    Accuracies are fractions of all ``test_images``: ``top1`` and ``top5`` of the converted file in stock LiteRT with
+    our delegate, ``source_top1`` of the network in the framework that trained it; ``agreement`` says by runtime on
+    which fraction of the pictures its answer is the source's. ``recipe`` holds its name and numbers, ``hours`` is wall
+    time, ``data`` says what it was trained and tested on.
+    """
+
+    network: str
+    beta: int
+    input_shape: tuple[int, ...]
+    weights: str
+    bytes: int
+    data: str
+    test_images: int
+    top1: float
+    top5: float
+    source_top1: float
+    agreement: dict[str, float]
+    recipe: dict[str, Any]
+    seed: int
+    epochs: float
+    hours: float
+    machine: str
+    finished: bool
+
+
 class ModelEntry(Report):
-    """One built-in network at its default beta; ``trained`` is what is known of shipped weights, None without any."""
+    """One built-in network at its default beta.
+
+    ``trained`` is the card of the weights that come with the package, with ``other_betas``: top-1 by beta of those
+    trained the same way; None where the weights are seeded.
+    """
 
     name: str
     beta: int
@@ -113,7 +145,10 @@ class ModelsReport(Report):
 
 
 class EvalResult(Report):
-    """One runtime on one data set; ``top1`` and ``top5`` are fractions, ``confusion[label][answer]`` counts."""
+    """One runtime on one data set; ``top1`` and ``top5`` are fractions, ``confusion[label][answer]`` counts.
+
+    ``images_per_second`` is 0 for answers that came in a file.
+    """
 
     runtime: str
     version: str
@@ -125,13 +160,33 @@ class EvalResult(Report):
     confusion: list[list[int]] | None = None
 
 
+class EvalDifference(Report):
+    """Pictures whose top-1 in a runtime is not the source's, counted by what made the first bit differ.
+
+    ``tie``: the source had exactly 0 before a sign; ``rounding``: a value so near 0 that float32 rounding decides;
+    ``output``: no bit differs, only the last float layers; ``unexplained``: none of these, which would be a fault.
+    """
+
+    runtime: str
+    pictures: int
+    tie: int
+    rounding: int
+    output: int
+    unexplained: int
+
+
 class EvalReport(Report):
-    """The result of ``eval``; ``agreement`` is the fraction of pictures on which all runtimes give the same top-1."""
+    """The result of ``eval``; ``agreement`` is the fraction of pictures on which all results have the same top-1.
+
+    ``results`` begins with the source and with answers from elsewhere, where they were given; ``differences`` has an
+    entry for each runtime where there is a source.
+    """
 
     file: str
     data: str
     results: list[EvalResult]
     agreement: float
+    differences: list[EvalDifference] = []
 
 
 class DemoPicture(Report):

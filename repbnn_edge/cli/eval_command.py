@@ -10,7 +10,7 @@ import typer
 from repbnn_edge.cli.output import print_json
 
 if TYPE_CHECKING:
-    from repbnn_edge.reports import EvalReport
+    from repbnn_edge.reports import EvalDifference, EvalReport
 
 EPILOG = "Example: repbnn-edge eval network.tflite --data cifar10/test.npz --runtime litert --runtime lce"
 
@@ -24,13 +24,28 @@ def command(
     num_threads: Annotated[
         int | None, typer.Option(min=1, help="Sessions that run at once.", show_default="one a core")
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="What the file was made of (.onnx, .keras ...): run beside it, differences counted."),
+    ] = None,
+    answers: Annotated[
+        list[Path] | None, typer.Option(help=".npy of scores (pictures, classes) from elsewhere; repeatable.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Use the first pictures only.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure top-1 and top-5 of a file on labelled pictures."""
     from repbnn_edge.evaluation import evaluate
 
-    report = evaluate(file, data, runtimes=runtime or ["litert"], num_threads=num_threads, limit=limit)
+    report = evaluate(
+        file,
+        data,
+        runtimes=runtime or ["litert"],
+        num_threads=num_threads,
+        limit=limit,
+        source=source,
+        answers=answers or [],
+    )
     if as_json:
         print_json("eval", report.to_json())
     else:
@@ -49,12 +64,27 @@ def _print(report: EvalReport) -> None:
         table.add_row(
             result.runtime,
             result.version,
-            str(result.threads),
+            str(result.threads or ""),
             f"{result.samples:,}",
             f"{result.top1:.2%}",
             f"{result.top5:.2%}",
-            f"{result.images_per_second:,.1f}",
+            f"{result.images_per_second:,.1f}" if result.images_per_second else "",
         )
     console.out().print(table)
     if len(report.results) > 1:
-        console.out().print(f"the same top-1 from all runtimes: {report.agreement:.2%} of the pictures")
+        console.out().print(f"the same top-1 from all: {report.agreement:.2%} of the pictures")
+    for row in report.differences:
+        console.out().print(_difference(row), soft_wrap=True)
+
+
+def _difference(row: EvalDifference) -> str:
+    if not row.pictures:
+        return f"{row.runtime}: the source's top-1 on every picture"
+    causes = {
+        "a tie at a sign": row.tie,
+        "float rounding before a sign": row.rounding,
+        "float rounding behind the last": row.output,
+        "unexplained": row.unexplained,
+    }
+    found = ", ".join(f"{cause} {count}" for cause, count in causes.items() if count)
+    return f"{row.runtime}: another top-1 than the source's on {row.pictures} pictures: {found}"

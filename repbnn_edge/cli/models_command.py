@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,12 +35,26 @@ def command(
         table.add_column(title, justify="right")
     for m in report.models:
         counts = (m.parameters.binary, m.parameters.float, m.macs.binary, m.macs.float)
-        trained = ["yes" if m.trained else "no"] if "trained" in titles else []
+        trained = [_accuracy(m.trained)] if "trained" in titles else []
         table.add_row(m.name, "x".join(map(str, m.input_shape[1:])), str(m.beta), *map(_short, counts), *trained)
     out().print(table)
     out().print("Give one to: repbnn-edge convert NAME. --beta 1 is the original network.", soft_wrap=True)
+    for m in report.models:
+        if m.trained:
+            out().print(_story(m.name, m.trained), soft_wrap=True)
     if "trained" not in titles:
         out().print("All have seeded weights: good for sizes and times, not for accuracy.", soft_wrap=True)
+
+
+def _accuracy(trained: dict[str, Any] | None) -> str:
+    return f"{trained['top1']:.1%}" if trained else "no"
+
+
+def _story(name: str, trained: dict[str, Any]) -> str:
+    others = "".join(
+        f"; beta {beta}, trained the same way: {top1:.2%}" for beta, top1 in trained["other_betas"].items()
+    )
+    return f"{name}: top-1 {trained['top1']:.2%} on {trained['test_images']:,} pictures ({trained['data']}){others}."
 
 
 def _short(count: int) -> str:

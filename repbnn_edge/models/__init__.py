@@ -3,7 +3,8 @@
 ::
 
     list_models()                                   # a report: names, betas, input shapes, weights, MACs
-    build("rep-recu-resnet20")                      # a Keras model, beta 2, seeded and calibrated
+    build("rep-recu-resnet20")                      # a Keras model, beta 2, trained where the package has weights
+    build("rep-recu-resnet20", weights="seeded")    # with weights that only behave
     build("rep-recu-resnet20", beta=1)              # the original network
     build("rep-recu-resnet20", weights="w.safetensors")
     describe("rep-recu-resnet20", 2)                # the same as data
@@ -14,12 +15,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from repbnn_edge.models import shipped
 from repbnn_edge.models.catalog import CATALOG, Entry, Images, beta_of, describe, entry_of, input_shape_of
 from repbnn_edge.models.description import Description, Node
 from repbnn_edge.reports import CountPair, ModelEntry, ModelsReport
 
 __all__ = [
     "CATALOG",
+    "SEEDED",
     "Description",
     "Entry",
     "Images",
@@ -28,7 +31,11 @@ __all__ = [
     "describe",
     "entry_of",
     "list_models",
+    "weights_file",
 ]
+
+SEEDED = "seeded"
+"""Given as weights: none that were trained, even where the package has them."""
 
 
 def list_models() -> ModelsReport:
@@ -43,7 +50,7 @@ def list_models() -> ModelsReport:
                 name=name,
                 beta=description.beta,
                 input_shape=(1, *description.nodes[0].shape),
-                trained=None,
+                trained=_trained(name, description),
                 parameters=CountPair(binary=binary, float=real),
                 macs=CountPair(binary=binary_macs, float=real_macs),
                 summary=entry.summary,
@@ -51,6 +58,15 @@ def list_models() -> ModelsReport:
             )
         )
     return ModelsReport(models=entries)
+
+
+def _trained(name: str, description: Description) -> dict[str, Any] | None:
+    card = shipped.card_of(name, description.beta, entry_of(name).images.shape)
+    if card is None:
+        return None
+    others = {str(beta): other.top1 for (network, beta), other in shipped.cards().items() if network == name}
+    others.pop(str(description.beta))
+    return {**card.model_dump(mode="json"), "other_betas": others}
 
 
 def build(
@@ -65,7 +81,9 @@ def build(
         name: as ``list_models`` gives it.
         beta: the repeat factor; 1 is the original network, None the paper's 2.
         input_shape: (height, width, 3) or (1, height, width, 3); None is the data set's.
-        weights: a ``.safetensors`` or ``.weights.h5`` file; None gives seeded, calibrated weights.
+        weights: a ``.safetensors`` or ``.weights.h5`` file, or ``"seeded"``: calibrated to behave, good for sizes,
+            times and proofs. None gives the trained weights of the package where it has some for this network, beta
+            and image size, else seeded ones.
 
     Raises:
         BadInputError: an unknown name; weights that are broken or of another network or beta.
@@ -73,14 +91,24 @@ def build(
         UnsupportedError: beta does not divide the filters of a layer, which it names.
     """
     entry = entry_of(name)
-    description = describe(name, beta_of(entry, beta), input_shape_of(entry, input_shape))
+    shape = input_shape_of(entry, input_shape)
+    description = describe(name, beta_of(entry, beta), shape)
     from repbnn_edge.models.calibration import calibrated_weights
     from repbnn_edge.models.keras_network import keras_network
     from repbnn_edge.models.weights import assign, load_weights
 
     model = keras_network(description, name)
-    if weights is None:
+    file = weights_file(name, description.beta, shape, weights)
+    if file is None:
         assign(model, calibrated_weights(name, description))
     else:
-        load_weights(model, name, description, Path(weights))
+        load_weights(model, name, description, file)
     return model
+
+
+def weights_file(name: str, beta: int, input_shape: tuple[int, int, int], weights: str | Path | None) -> Path | None:
+    """The file that ``build`` takes weights from; None for seeded ones."""
+    if weights is not None:
+        return None if str(weights) == SEEDED else Path(weights)
+    card = shipped.card_of(name, beta, input_shape)
+    return None if card is None else shipped.weights_of(card)

@@ -38,6 +38,11 @@ class Images:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of a picture."""
+        return self.size, self.size, 3
+
 
 IMAGENET = Images("ImageNet", 224, 1000, (), (123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 CIFAR10 = Images("CIFAR-10", 32, 10, _CIFAR10, (125.307, 122.961, 113.8575), (62.985, 62.0925, 66.708))
@@ -122,7 +127,7 @@ def input_shape_of(entry: Entry, shape: tuple[int, ...] | None) -> tuple[int, in
         UsageError: another rank, a size below 1, another batch, other channels than RGB, more than 16.8 million pixels.
     """
     if shape is None:
-        return (entry.images.size, entry.images.size, 3)
+        return entry.images.shape
     text = ",".join(map(str, shape))
     example = f"give for instance 1,{entry.images.size},{entry.images.size},3"
     if len(shape) not in (3, 4):

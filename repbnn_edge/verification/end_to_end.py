@@ -46,22 +46,42 @@ class EndToEnd:
 
     def see(self, sample: Floats, taps: Mapping[str, Floats]) -> None:
         """Run one sample, (1, H, W, C), whose reference values are ``taps``."""
-        got = dict(zip(self._given_out, self._interpreter.run([sample]), strict=True))
-        got[self._input] = sample
+        got = self._run(sample)
         for anchor in self._anchors:
-            self._count(anchor, got[anchor.tensor], taps[anchor.layers[0].sign_input])
+            values, differ = _compare(anchor, got[anchor.tensor], taps[anchor.layers[0].sign_input])
+            self._flipped += int(differ.sum())
+            self._bits += values.size
         self._agreeing.append(_agreement(got[self._output], taps[OUTPUT]))
 
-    def _count(self, anchor: Anchor, values: NDArray[Any], tap: Floats) -> None:
-        placement = anchor.placements[0]
-        source = placement.seen(placement.source(tap)) < 0
-        negative = values < 0
-        if anchor.kind == "bool":
-            negative = ~values
-        elif anchor.kind == "bits":
-            negative = lce.unpack(values, placement.shape[2]) < 0
-        self._flipped += int((placement.from_file(negative)[0] != source).sum())
-        self._bits += source.size
+    def first_flips(self, sample: Floats, taps: Mapping[str, Floats]) -> tuple[Floats, float] | None:
+        """The source's values under the bits that differ, at the first sign where any does, and the largest there.
+
+        None where no bit of this sample differs. All bits before are equal, so what differs there is float rounding,
+        or a fault.
+        """
+        got = self._run(sample)
+        for anchor in self._anchors:
+            values, differ = _compare(anchor, got[anchor.tensor], taps[anchor.layers[0].sign_input])
+            if differ.any():
+                return values[differ], float(np.abs(values).max())
+        return None
+
+    def _run(self, sample: Floats) -> dict[int, NDArray[Any]]:
+        got = dict(zip(self._given_out, self._interpreter.run([sample]), strict=True))
+        got[self._input] = sample
+        return got
+
+
+def _compare(anchor: Anchor, values: NDArray[Any], tap: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """The source's values before a sign, and where the file's sign is another."""
+    placement = anchor.placements[0]
+    source = placement.seen(placement.source(tap))
+    negative = values < 0
+    if anchor.kind == "bool":
+        negative = ~values
+    elif anchor.kind == "bits":
+        negative = lce.unpack(values, placement.shape[2]) < 0
+    return source, placement.from_file(negative)[0] != (source < 0)
 
 
 def _agreement(ours: NDArray[Any], theirs: NDArray[Any]) -> float:
