@@ -137,7 +137,12 @@ class FarEnd:
     def _make_room(self, missing: dict[str, Path], keep: list[str]) -> None:
         need = sum(path.stat().st_size // 1024 + 1 for path in missing.values())
         script = far_scripts.fill(
-            far_scripts.ROOM, cache=self.cache, need=need, keep=" ".join(keep), limit=max(CACHE_KIB, need)
+            far_scripts.ROOM,
+            cache=self.cache,
+            need=need,
+            names=" ".join(map(quote, keep)),
+            keep=" ".join(keep),
+            limit=max(CACHE_KIB, need),
         )
         call(self.shell, script)
 

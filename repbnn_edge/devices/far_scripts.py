@@ -120,12 +120,13 @@ done
 ROOM = """
 cd @CACHE@ || exit 9
 have=@NEED@
+kib() { size=$(wc -c <"$1"); have=$((have + (size + 1023) / 1024)); }
+for f in @NAMES@; do [ -f "$f" ] && kib "$f"; done
 for f in $(ls -t); do
   case $f in *[!0-9a-f]*) continue;; esac
-  case " "@KEEP@" " in *" $f "*) ;; *)
-    size=$(wc -c <"$f"); have=$((have + (size + 1023) / 1024))
-    [ "$have" -gt @LIMIT@ ] && rm -f "$f";;
-  esac
+  case " "@KEEP@" " in *" $f "*) continue;; esac
+  kib "$f"
+  [ "$have" -gt @LIMIT@ ] && rm -f "$f"
 done
 :
 """

@@ -69,7 +69,7 @@ def _host() -> ListedDevice:
 
 
 def _phones(named: dict[str, NamedDevice]) -> tuple[list[ListedDevice], list[str]]:
-    notes: list[str] = Field(default_factory=list)
+    notes: list[str] = []
     try:
         program, devices = attached(start=False)
         if program is None:
