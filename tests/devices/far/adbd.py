@@ -18,6 +18,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import IO
 
 from tests.devices.far.sync import SyncService
 from tests.devices.far.system import FarSystem
@@ -62,6 +63,8 @@ class Adbd:
         self.on_open: Callable[[str], None] = lambda service: None
         self.on_data: Callable[[int], None] = lambda total: None
         self.plugged = True
+        self.network = threading.Event()  # set while the network is there
+        self.network.set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.serial = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._connections: list[_Connection] = []
@@ -83,10 +86,15 @@ class Adbd:
 
     def pull(self) -> None:
         """Pull the cable."""
+        self.network.set()
         self.plugged = False
         for connection in self._connections:
             connection.cut()
         self._connections.clear()
+
+    def freeze(self) -> None:
+        """Neither end hears of the other any more, and neither is told: a network that went."""
+        self.network.clear()
 
     def plug(self) -> None:
         """Put it in again."""
@@ -124,6 +132,7 @@ class _Connection:
     def send(self, command: str, arg0: int, arg1: int, data: bytes = b"") -> None:
         word = command.encode()
         magic = struct.unpack("<I", word)[0] ^ 0xFFFFFFFF
+        self.adbd.network.wait()
         with self._sending:
             self._socket.sendall(struct.pack("<4sIIIII", word, arg0, arg1, len(data), sum(data), magic) + data)
 
@@ -131,6 +140,7 @@ class _Connection:
         data = bytearray()
         while len(data) < count:
             more = self._socket.recv(count - len(data))
+            self.adbd.network.wait()
             if not more:
                 raise EOFError
             data += more
@@ -253,10 +263,9 @@ class Stream:
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGHUP)
-            for pipe in (process.stdin, process.stdout, process.stderr):
-                if pipe is not None:
-                    with contextlib.suppress(OSError):
-                        os.close(pipe.fileno())
+            with contextlib.suppress(OSError, ValueError):
+                assert process.stdin is not None
+                process.stdin.close()  # its outputs are closed by who reads them
 
     # The services.
 
@@ -292,10 +301,9 @@ class Stream:
         self._connection.forget(self)
         self._closed.set()
 
-    def _pump(self, pipe: object, identity: int, v2: bool) -> None:
-        with contextlib.suppress(EOFError, OSError, ValueError):
-            number = pipe.fileno()  # type: ignore[attr-defined]
-            while data := os.read(number, 32768):
+    def _pump(self, pipe: IO[bytes], identity: int, v2: bool) -> None:
+        with contextlib.suppress(EOFError, OSError), pipe:
+            while data := pipe.read(32768):
                 self.write(struct.pack("<BI", identity, len(data)) + data if v2 else data)
 
     def _feed(self, process: subprocess.Popen[bytes], v2: bool) -> None:
@@ -311,7 +319,7 @@ class Stream:
                     process.stdin.write(data)
                 elif identity == 4:
                     break
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             process.stdin.close()
 
 
