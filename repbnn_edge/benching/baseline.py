@@ -9,6 +9,8 @@ import numpy as np
 
 from repbnn_edge.benching import statistics
 from repbnn_edge.benching.report import BaselineRatio, BenchReport, BenchResult
+from repbnn_edge.benching.reportfile import read_report
+from repbnn_edge.benching.results import with_reasons
 from repbnn_edge.benching.verdicts import Reason
 from repbnn_edge.errors import UsageError
 
@@ -83,3 +85,28 @@ def _runtime(result: BenchResult) -> tuple[str, str] | None:
 
 def _delegate(result: BenchResult) -> str | None:
     return result.delegate.implementation if result.delegate else None
+
+
+def applied(report: BenchReport, path: Path) -> BenchReport:
+    """``report`` with each row beside its own in the report at ``path``; ``old_data`` where there is none.
+
+    Raises:
+        BadInputError: ``path`` is no report of bench.
+    """
+    old = read_report(path)
+    rows = []
+    for row in report.results:
+        found, reasons = compare(row, old, path)
+        rows.append(with_reasons(row.model_copy(update={"baseline": found}), reasons))
+    return report.model_copy(update={"results": rows})
+
+
+def slower(report: BenchReport, allowed: float, *, than_baseline: bool) -> list[tuple[BenchResult, float]]:
+    """Rows that are surely slower than allowed, with the ratio: than the baseline, or than the row's references."""
+    found = []
+    for row in report.results:
+        beside = [row.baseline] if than_baseline else row.references
+        ratios = [one.ratio for one in beside if one and is_slower(one.ci95, allowed)]
+        if ratios:
+            found.append((row, max(ratios)))
+    return found

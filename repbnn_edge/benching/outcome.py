@@ -54,7 +54,7 @@ class Outcome:
             see: gets each event too.
         """
         nanoseconds: list[int] = []
-        seconds = None
+        seconds, ended = None, False
         try:
             for event in events:
                 if event["event"] == "runs":
@@ -62,6 +62,7 @@ class Outcome:
                 elif event["event"] == "exit":
                     seconds = event["cpu_seconds"]
                     self._exit(event)
+                    ended = True
                 elif event["event"] == "outputs":
                     self._answer(event, expected)
                 else:
@@ -80,6 +81,8 @@ class Outcome:
         except (KeyError, TypeError, ValueError, OverflowError):  # a runner that does not keep to its own format
             self.reasons.append(Reason("runner_failed", "its output is not what a runner writes"))
             return seconds
+        if ended and not nanoseconds and not self.summaries and not self.failed:
+            self.reasons.append(Reason("runner_failed", "it ended without a single run"))
         if nanoseconds:
             self.samples.append(np.asarray(nanoseconds, np.float64) / 1e6)
         return seconds

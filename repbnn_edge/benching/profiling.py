@@ -45,13 +45,13 @@ def profile(request: dict[str, Any], data: bytes) -> Iterator[tuple[str, dict[st
             session.invoke()
             times.append((time.perf_counter() - began) * 1e3)
         assert session.delegate is not None
-        kept = session.delegate.nodes_total - session.delegate.nodes_delegated
+        kept = ", ".join(str(node["op"]) for node in session.delegate.refused)
         runtime = session.runtime[0]
         del session
         gc.collect()  # the delegate writes its times when the interpreter ends
         steps = delegate_steps(json.loads(path.read_text(encoding="utf-8")))
     rest = max(float(np.mean(times)) - sum(step["mean_ms"] for step in steps), 0.0)
-    left = {"index": None, "name": f"{kept} operators", "type": runtime, "mean_ms": rest, "delegated": False}
+    left = {"index": None, "name": kept, "type": runtime, "mean_ms": rest, "delegated": False}
     yield "ops", {"ops": [*steps, left]}
 
 

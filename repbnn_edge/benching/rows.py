@@ -77,7 +77,8 @@ def plan(rows: Sequence[Row], schedule: Schedule) -> str:
         _count({row.num_threads for row in rows}, "number of threads", "numbers of threads"),
     ]
     effort = schedule.effort
-    each = f"{schedule.repeats} processes of {effort.num_runs} runs and {effort.min_secs:g} s each"
+    processes = "1 process" if schedule.repeats == 1 else f"{schedule.repeats} processes"
+    each = f"{processes} of {effort.num_runs} runs and {effort.min_secs:g} s each"
     return (
         f"plan: {_count(rows, 'row')} ({' x '.join(parts)}), {each}: about {_time(schedule.seconds(longest))} or more"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,16 +10,27 @@ import typer
 
 from repbnn_edge.cli import devices_command
 from repbnn_edge.cli.output import print_json
-from repbnn_edge.errors import InconclusiveError, RepbnnError, UsageError
+from repbnn_edge.errors import InconclusiveError, RepbnnError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from repbnn_edge.benching.report import BenchReport, BenchResult
 
-EPILOG = "Example: repbnn-edge bench network.tflite --device host --device pixel --num-threads 1,2"
+EPILOG = "Example: repbnn-edge bench network.tflite --device host --device pixel --against mobilenet-v2-int8"
+
+
+def _names(incomplete: str) -> list[str]:
+    """Built-in networks, for a shell's completion."""
+    from repbnn_edge.benching.subjects import ALTERNATIVES
+    from repbnn_edge.models.catalog import CATALOG
+
+    return [name for name in (*CATALOG, *ALTERNATIVES) if name.startswith(incomplete)]
 
 
 def command(
-    files: Annotated[list[Path], typer.Argument(help="One or more .tflite files, measured in turn.")],
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help=".tflite files or built-in names, measured in turn.", autocompletion=_names),
+    ] = None,
     device: Annotated[
         list[str] | None,
         typer.Option(
@@ -35,69 +47,178 @@ def command(
     runtime_library: Annotated[
         Path | None, typer.Option("--runtime-library", "--runtime_library", help="TFLite's library for the device.")
     ] = None,
+    runner: Annotated[Path | None, typer.Option(help="A benchmark_model or lce_benchmark_model to use.")] = None,
     delegate: Annotated[str, typer.Option(help="auto, none, or the path of a library.")] = "auto",
-    delegate_option: Annotated[list[str] | None, typer.Option(help="key=value for the delegate; repeatable.")] = None,
+    delegate_option: Annotated[
+        list[str] | None,
+        typer.Option("--delegate-option", "--delegate_option", help="key=value for the delegate; repeatable."),
+    ] = None,
     preset: Annotated[str, typer.Option(help="quick, standard or mlperf.")] = "quick",
-    num_runs: Annotated[int | None, typer.Option("--num-runs", "--num_runs")] = None,
-    min_secs: Annotated[float | None, typer.Option("--min-secs", "--min_secs")] = None,
-    max_secs: Annotated[float | None, typer.Option("--max-secs", "--max_secs")] = None,
-    warmup_runs: Annotated[int, typer.Option("--warmup-runs", "--warmup_runs", min=0)] = 1,
+    num_runs: Annotated[int | None, typer.Option("--num-runs", "--num_runs", help="Least runs of a process.")] = None,
+    min_secs: Annotated[float | None, typer.Option("--min-secs", "--min_secs", help="Least seconds.")] = None,
+    max_secs: Annotated[float | None, typer.Option("--max-secs", "--max_secs", help="Most seconds.")] = None,
+    warmup_runs: Annotated[int, typer.Option("--warmup-runs", "--warmup_runs", min=0, help="Least warm-up runs.")] = 1,
     repeats: Annotated[int, typer.Option(min=1, help="Fresh processes for each row.")] = 3,
-    against: Annotated[list[Path] | None, typer.Option(help="A file to compare with; repeatable.")] = None,
+    cooldown: Annotated[float, typer.Option(min=0, help="Seconds of rest between two processes.")] = 0.0,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="A file or name to compare with, mobilenet-v2-int8 too; repeatable.", autocompletion=_names),
+    ] = None,
+    baseline: Annotated[Path | None, typer.Option(help="An earlier --output, to compare with.")] = None,
+    fail_if_slower: Annotated[
+        str | None,
+        typer.Option("--fail-if-slower", "--fail_if_slower", help="Exit 5 if surely slower by more, say 5%."),
+    ] = None,
+    imported: Annotated[
+        list[Path] | None, typer.Option("--import", help="Results of the Android app; repeatable.")
+    ] = None,
+    enable_op_profiling: Annotated[
+        bool, typer.Option("--enable-op-profiling", "--enable_op_profiling", help="Time single operators too.")
+    ] = False,
+    report_peak_memory: Annotated[
+        bool, typer.Option("--report-peak-memory", "--report_peak_memory", help="Show peak memory in the table.")
+    ] = False,
+    check_outputs: Annotated[
+        bool,
+        typer.Option("--check-outputs/--no-check-outputs", help="Compare answers with another runtime's first."),
+    ] = True,
     timeout: Annotated[float | None, typer.Option(help="Seconds for one process.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 8 when a number must not be quoted.")] = False,
     output: Annotated[Path | None, typer.Option(help="Write the JSON report to a file too.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write a table for spreadsheets.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a page with charts (.html); times operators too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure how fast files run, with an interval and a verdict beside every number."""
-    from repbnn_edge.benching.presets import effort
-    from repbnn_edge.benching.running import bench
-    from repbnn_edge.devices.cores import check
+    outputs = _Outputs(output, csv, report)
+    gate = _gate(baseline, fail_if_slower, against or [])
+    outputs.check()
+    measured = _imported(imported or [])
+    if files or not measured:
+        from repbnn_edge.benching.presets import effort
+        from repbnn_edge.benching.running import bench
 
-    check(cores)
-    report = bench(
-        [*files, *(against or [])],
-        devices=device or ["host"],
-        runtime_library=runtime_library,
-        runtimes=runtime or ["litert"],
-        num_threads=_numbers(num_threads),
-        delegate=delegate,
-        delegate_options=_pairs(delegate_option or []),
-        effort=effort(preset, num_runs, min_secs, max_secs),
-        warmup_runs=warmup_runs,
-        repeats=repeats,
-        cores=cores,
-        timeout=timeout,
-    )
-    _show(report, output, as_json=as_json)
-    if report.interrupted:
+        if not files:
+            raise UsageError("bench", "there is nothing to measure", "name a .tflite file, or see `repbnn-edge models`")
+        here = bench(
+            files,
+            against=against or [],
+            devices=device or ["host"],
+            runtime_library=runtime_library,
+            runtimes=runtime or ["litert"],
+            num_threads=_numbers(num_threads),
+            delegate=delegate,
+            delegate_options=_pairs(delegate_option or []),
+            effort=effort(preset, num_runs, min_secs, max_secs),
+            warmup_runs=warmup_runs,
+            repeats=repeats,
+            cores=cores,
+            timeout=timeout,
+            cooldown=cooldown,
+            op_profiling=enable_op_profiling or report is not None,
+            runner=runner,
+            check_outputs=check_outputs,
+        )
+        measured = here.model_copy(update={"results": [*here.results, *(measured.results if measured else [])]})
+    assert measured is not None
+    measured = gate.applied(measured)
+    outputs.write(measured)
+    if as_json:
+        print_json("bench", measured.to_json())
+    else:
+        from repbnn_edge.cli.bench_table import show
+
+        show(measured, memory=report_peak_memory)
+    if measured.interrupted:
         raise KeyboardInterrupt
-    _raise_verdict(report, strict=strict)
+    _raise_verdict(measured, gate, strict=strict)
 
 
-def _show(report: BenchReport, output: Path | None, *, as_json: bool) -> None:
-    body = report.to_json()
-    if output is not None:
+@dataclass(frozen=True)
+class _Gate:
+    """What makes a build fail."""
+
+    baseline: Path | None
+    allowed: float | None
+
+    def applied(self, report: BenchReport) -> BenchReport:
+        from repbnn_edge.benching import baseline
+
+        return report if self.baseline is None else baseline.applied(report, self.baseline)
+
+    def slower(self, report: BenchReport) -> list[tuple[BenchResult, float]]:
+        from repbnn_edge.benching import baseline
+
+        if self.allowed is None:
+            return []
+        return baseline.slower(report, self.allowed, than_baseline=self.baseline is not None)
+
+
+def _gate(path: Path | None, share: str | None, against: list[str]) -> _Gate:
+    """Checked before anything runs: an old report that cannot be read must not cost ten minutes."""
+    from repbnn_edge.benching import baseline
+    from repbnn_edge.benching.reportfile import read_report
+
+    allowed = None if share is None else baseline.allowed_slowdown(share)
+    if allowed is not None and path is None and not against:
+        raise UsageError("--fail-if-slower", "there is nothing to be slower than", "give --baseline or --against")
+    if path is not None:
+        read_report(path)
+    return _Gate(path, allowed)
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """The files to write."""
+
+    json: Path | None
+    csv: Path | None
+    page: Path | None
+
+    def check(self) -> None:
+        """Before anything runs: a folder that is not there must not cost ten minutes."""
+        for path in (self.json, self.csv, self.page):
+            if path is not None and not path.absolute().parent.is_dir():
+                raise StorageError(str(path), "there is no such folder", "create the folder first")
+
+    def write(self, report: BenchReport) -> None:
         import json
 
         from repbnn_edge import __version__
         from repbnn_edge.files import write_whole
 
-        whole = {"schema": "repbnn.bench/1", "repbnn_edge": __version__, **body}
-        write_whole(output, json.dumps(whole, indent=1).encode())
-    if as_json:
-        print_json("bench", body)
-    else:
-        _print(report)
+        if self.json is not None:
+            whole = {"schema": "repbnn.bench/1", "repbnn_edge": __version__, **report.to_json()}
+            write_whole(self.json, json.dumps(whole, indent=1).encode())
+        if self.csv is not None:
+            from repbnn_edge.benching.csvfile import to_csv
+
+            write_whole(self.csv, to_csv(report).encode())
+        if self.page is not None:
+            from repbnn_edge.benching.page import render
+
+            write_whole(self.page, render(report).encode())
 
 
-def _raise_verdict(report: BenchReport, *, strict: bool) -> None:
-    """The exit code of the first failed row, or of doubt where ``--strict`` asks; the report is printed already."""
+def _imported(paths: list[Path]) -> BenchReport | None:
+    from repbnn_edge.benching import imported
+
+    reports = [imported.read(path) for path in paths]
+    if not reports:
+        return None
+    return reports[0].model_copy(update={"results": [row for report in reports for row in report.results]})
+
+
+def _raise_verdict(report: BenchReport, gate: _Gate, *, strict: bool) -> None:
+    """The exit code of the first failed row, of a slower one, or of doubt where ``--strict`` asks; all is printed."""
     codes = {"timed_out": 7, "device_lost": 6, "runner_failed": 6, "wrong_output": 5}
     for result in report.results:
         for reason in result.verdict.reasons:
             if reason.code in codes:
                 raise _reported(codes[reason.code], result, reason.detail)
+    slower = gate.slower(report)
+    if slower:
+        raise _reported(5, slower[0][0], f"it takes {slower[0][1]:.3f} times as long, more than was allowed")
     doubtful = [result for result in report.results if result.verdict.status == "inconclusive"]
     if strict and doubtful:
         raise _reported(8, doubtful[0], doubtful[0].verdict.reasons[0].detail)
@@ -110,40 +231,6 @@ def _reported(code: int, result: BenchResult, detail: str) -> RepbnnError:
     error = kinds[code](result.model.path, detail, "see the report")
     error.reported = True  # type: ignore[attr-defined]
     return error
-
-
-def _print(report: BenchReport) -> None:
-    from rich.table import Table
-
-    from repbnn_edge import console
-
-    table = Table()
-    for name in ("device", "file", "runtime"):
-        table.add_column(name)
-    for name in ("threads", "median ms", "95% interval", "p90", "ratio"):
-        table.add_column(name, justify="right")
-    table.add_column("verdict")
-    for result in report.results:
-        table.add_row(*_cells(result))
-    console.out().print(table)
-    for result in report.results:
-        for reason in result.verdict.reasons:
-            console.out().print(f"  {Path(result.model.path).name}: {reason.code}: {reason.detail}", markup=False)
-
-
-def _cells(result: BenchResult) -> list[str]:
-    latency = result.latency_ms
-    runtime = f"{result.runtime.name} {result.runtime.version}" if result.runtime else "-"
-    if result.delegate:
-        runtime += f" + repbnn ({result.delegate.implementation})"
-    numbers = ["-", "-", "-"]
-    if latency:
-        low, high = latency.ci95_median
-        numbers = [f"{latency.median:.3f}", f"{low:.3f} to {high:.3f}", f"{latency.p90:.3f}"]
-    ratio = f"{result.references[0].ratio:.3f}" if result.references else "-"
-    verdict = result.verdict.status
-    where = str(result.device.get("name", "host"))
-    return [where, Path(result.model.path).name, runtime, str(result.config.num_threads), *numbers, ratio, verdict]
 
 
 def _numbers(text: str) -> list[int]:

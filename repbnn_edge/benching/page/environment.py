@@ -62,6 +62,15 @@ def _row(result: BenchResult) -> list[tuple[str, str]]:
     if result.output_check:
         check = result.output_check
         found.append(("output beside", f"{check.against}: differs by {check.difference:.1e} of its spread"))
+    for reference in result.references:
+        low, high = reference.ci95
+        found.append((f"against {reference.name}", f"{reference.ratio:.3f} ({low:.3f} to {high:.3f})"))
+    if result.baseline:
+        low, high = result.baseline.ci95
+        when = f" of {result.baseline.measured_at}" if result.baseline.measured_at else ""
+        found.append(
+            (f"against {result.baseline.path}{when}", f"{result.baseline.ratio:.3f} ({low:.3f} to {high:.3f})")
+        )
     if result.instructions is not None:
         found.append(("instructions of a run", f"{result.instructions:,}"))
     for key, name in _STATE.items():
