@@ -10,7 +10,7 @@ GTEST := $(shell echo '\#include <gtest/gtest.h>' | $(CXX) -x c++ -E - >/dev/nul
 # Python's bytecode is what makes tensorflow load in 5 seconds rather than 20.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo setup test lint test-full native clean
+.PHONY: help demo setup test lint test-full native device clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -41,6 +41,9 @@ lint: $(STAMP) ## Lint, format, types and import rules
 native: $(STAMP) ## Build the delegate into build/native, and its tests where GoogleTest is installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S . -B build/native -G Ninja -DREPBNN_TESTS=$(GTEST) >/dev/null
 	@PATH="$(CURDIR)/$(BIN):$$PATH" cmake --build build/native -j $(JOBS)
+
+device: $(STAMP) ## Build what phones and boards need into build/device: runner, delegate, Android's TFLite
+	@JOBS=$(JOBS) $(BIN)/python tools/device.py
 
 clean: ## Remove everything that was built
 	rm -rf $(VENV) build dist

@@ -115,7 +115,7 @@ def _support(folder: Path, zig: Path) -> None:
         _run(folder / "bin" / "clang", *FLAGS, "-c", HERE / "support" / f"{name}.c", "-o", folder / "lib" / f"{name}.o")
     # libc++'s own sources where what a header leaves to the library is more than a line.
     sources = [HERE / "support" / "bionic.c", HERE / "support" / "cxx.cc"]
-    sources += [library / "libcxx" / "src" / f"{name}.cpp" for name in ("memory", "string")]
+    sources += [library / "libcxx" / "src" / f"{name}.cpp" for name in ("algorithm", "memory", "string")]
     objects = []
     for source in sources:
         compiler = [folder / "bin" / "clang"] if source.suffix == ".c" else [cxx, "-std=c++23", *_building_libcxx(zig)]
