@@ -7,29 +7,10 @@
 #include <vector>
 
 #include "base/float_mode.h"
+#include "base/spin.h"
 
 namespace repbnn {
 namespace {
-
-// About 30 microseconds: longer than the gap between two stages of a network, far shorter than a scheduler's slice.
-constexpr int kSpins = 2000;
-
-void relax() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ volatile("yield");
-#endif
-}
-
-template <typename Done>
-bool spin_until(Done done) {
-  for (int i = 0; i < kSpins; ++i) {
-    if (done()) return true;
-    relax();
-  }
-  return false;
-}
 
 // POSIX's own, rather than <mutex> and <thread>: those need a C++ library that Android devices do not have.
 class Mutex {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/float_mode.h"
+#include "base/spin.h"
 
 namespace repbnn {
 namespace {
@@ -64,6 +65,30 @@ TEST_P(ThreadPoolTest, EveryThreadHasTheCallersFloatMode) {
     set_float_mode(before);
     EXPECT_EQ(other, 0);
   }
+}
+
+// Whoever is held up keeps one piece: the others do all the rest meanwhile.
+TEST(ThreadPoolsTest, AThreadThatIsHeldUpHoldsOnePiece) {
+  ThreadPool pool(2);
+  if (pool.size() < 2) GTEST_SKIP() << "the system gives no second thread";
+  for (int held : {0, 1, 37}) {
+    std::atomic<int> others{0};
+    pool.run(100, [&](int piece, int) {
+      if (piece == held) {
+        spin_then_sleep([&] { return others == 99 - held; });  // only pieces behind it: it was taken in order
+      } else if (piece > held) {
+        ++others;
+      }
+    });
+    EXPECT_EQ(others, 99 - held);
+  }
+}
+
+TEST(ThreadPoolsTest, SpinningEnds) {
+  int asked = 0;
+  EXPECT_FALSE(spin_until([&] { return ++asked < 0; }));
+  EXPECT_EQ(asked, kSpins);
+  EXPECT_TRUE(spin_until([&] { return ++asked == kSpins + 3; }));
 }
 
 TEST(ThreadPoolsTest, PoolsComeAndGoUnused) {

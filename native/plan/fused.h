@@ -1,6 +1,7 @@
 // The fused plan: steps in segments, segments in tiles, tiles shared out to threads. Private to plan.cc.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -21,6 +22,12 @@ struct PreparedStep {
   PoolGeometry pool;
   float lo = 0.0f, hi = 0.0f;  // of a pool's fused activation
   Depthwise depthwise;
+};
+
+// One tile, the smallest piece of work that threads take.
+struct Piece {
+  const Band* band;
+  int tile;
 };
 
 // The maps of one step as one thread sees them.
@@ -44,6 +51,7 @@ class FusedPlan final : public Plan {
 
   // Preparing: fused_prepare.cc.
   bool prepare();
+  void prepare_pieces();
   bool prepare_step(int s);
   bool prepare_conv(int s);
   void bind(int thread);
@@ -55,7 +63,9 @@ class FusedPlan final : public Plan {
 
   // Running: fused_run.cc.
   void run_image();
-  void run_segment(int g);
+  void run_stage(int stage);
+  void run_alone(int g);
+  void wait_for(const Wait& wait) const;
   void run_tile(int g, int tile, int thread);
   struct Area {
     int y0, y1, x0, x1, filter0, filter1;  // filter1 -1: all
@@ -63,6 +73,7 @@ class FusedPlan final : public Plan {
   void run_step(int s, const BoundStep& bound, const Area& area, int thread);
   void run_kernel(int s, const BoundStep& bound, const Area& area, int thread);
   void run_spread(int g);
+  double seconds_of(int segment) const;
   static bool splits_by_filters(const Step& step, int filters);
   void run_reference_step(int s);
   void copy_packed(int position, bool in);
@@ -103,7 +114,11 @@ class FusedPlan final : public Plan {
   int images_ = 1;
   Steps steps_;
   Segments segments_;
+  Schedule schedule_;
   Layout layout_;
+  std::vector<std::vector<Piece>> pieces_;  // [stage]
+  std::vector<std::atomic<int>> finished_;  // tiles of each band in this run: [first_band_[segment] + row]
+  std::vector<int> first_band_;             // by segment
   std::vector<PreparedStep> prepared_;
   AlignedBuffer<uint8_t> arena_, scratch_, reference_memory_;
   size_t scratch_stride_ = 0, conv_scratch_ = 0;  // of one thread's block; its part for kernels comes last
@@ -114,7 +129,7 @@ class FusedPlan final : public Plan {
   Buffers reference_;  // dense memory for reference steps
   std::vector<const void*> inputs_;
   std::vector<void*> outputs_;
-  std::vector<double> seconds_;                    // by segment
+  std::vector<double> seconds_;                    // by stage
   std::vector<std::vector<double>> step_seconds_;  // [thread][step]: their sum is processor time
   long runs_ = 0;
 };

@@ -77,7 +77,8 @@ std::unique_ptr<FusedPlan> FusedPlan::create(Graph graph, int images, const Plan
 bool FusedPlan::prepare() {
   steps_ = make_steps(graph_);
   segments_ = make_segments(graph_, steps_);
-  layout_ = make_layout(graph_, steps_, segments_);
+  schedule_ = make_schedule(graph_, steps_, segments_, options_.pool->size(), options_.large_map);
+  layout_ = make_layout(graph_, steps_, segments_, schedule_);
   prepared_.resize(steps_.steps.size());
   for (int s = 0; s < static_cast<int>(steps_.steps.size()); ++s) {
     if (!prepare_step(s)) return false;
@@ -93,9 +94,26 @@ bool FusedPlan::prepare() {
   prepare_reference();
   inputs_.resize(graph_.inputs.size());
   outputs_.resize(graph_.outputs.size());
-  seconds_.assign(segments_.segments.size(), 0.0);
+  prepare_pieces();
+  seconds_.assign(schedule_.stages.size(), 0.0);
   step_seconds_.assign(threads, std::vector<double>(steps_.steps.size(), 0.0));
   return true;
+}
+
+void FusedPlan::prepare_pieces() {
+  int bands = 0;
+  for (const Segment& segment : segments_.segments) {
+    first_band_.push_back(bands);
+    if (segment.tiled) bands += segment.bands();
+  }
+  finished_ = std::vector<std::atomic<int>>(bands);
+  for (const Stage& stage : schedule_.stages) {
+    pieces_.emplace_back();
+    for (const Band& band : stage.bands) {
+      const int across = segments_.segments[band.segment].across();
+      for (int i = 0; i < across; ++i) pieces_.back().push_back({&band, band.row * across + i});
+    }
+  }
 }
 
 bool FusedPlan::prepare_step(int s) {
@@ -164,6 +182,7 @@ FloatMap FusedPlan::float_map(int thread, int tensor, int channel, int s) {
   FloatMap map;
   const Tensor& t = graph_.tensors[tensor];
   const bool one_pixel = t.is_pixel() && (steps_.steps[s].height > 1 || steps_.steps[s].width > 1);
+  map.row_mask = layout.row_mask;
   map.row_pitch = one_pixel ? 0 : layout.row_pitch * view.stride_y;
   map.pixel_stride = one_pixel ? 0 : layout.pixel_stride * view.stride_x;
   map.modulo = view.modulo;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/spin.h"
 #include "base/text.h"
 #include "plan/fused.h"
 
@@ -48,10 +49,10 @@ void FusedPlan::run(const void* const* inputs, void* const* outputs) {
 void FusedPlan::run_image() {
   patch_external(inputs_.data(), outputs_.data());
   for (int position : layout_.copied_inputs) copy_packed(position, true);
-  for (int g = 0; g < static_cast<int>(segments_.segments.size()); ++g) {
+  for (size_t i = 0; i < schedule_.stages.size(); ++i) {
     const double start = options_.profile ? seconds_now() : 0.0;
-    run_segment(g);
-    if (options_.profile) seconds_[g] += seconds_now() - start;
+    schedule_.stages[i].ordered ? run_stage(static_cast<int>(i)) : run_alone(schedule_.stages[i].first_segment);
+    if (options_.profile) seconds_[i] += seconds_now() - start;
   }
   for (int position : layout_.copied_outputs) copy_packed(position, false);
 }
@@ -79,16 +80,34 @@ void FusedPlan::copy_packed(int position, bool in) {
   copy_map(graph_.tensors[t], dense, arena_.data() + map.offset, map.row_pitch, map.pixel_stride, !in);
 }
 
-void FusedPlan::run_segment(int g) {
+// A segment of a stage of its own: one tile shared out, or an operator in its plain form.
+void FusedPlan::run_alone(int g) {
   const Segment& segment = segments_.segments[g];
-  if (!segment.tiled) return run_reference_step(segment.steps[0]);
-  const int tiles = ceil_div(segment.height, segment.tile_h) * ceil_div(segment.width, segment.tile_w);
-  if (tiles == 1 && options_.pool->size() > 1) return run_spread(g);
+  segment.tiled ? run_spread(g) : run_reference_step(segment.steps[0]);
+}
+
+// Threads take the pieces in the order of the schedule, so whatever a piece waits for has been taken before it.
+void FusedPlan::run_stage(int stage) {
+  const std::vector<Piece>& pieces = pieces_[stage];
   if (options_.pool->size() == 1) {
-    for (int tile = 0; tile < tiles; ++tile) run_tile(g, tile, 0);
+    for (const Piece& piece : pieces) run_tile(piece.band->segment, piece.tile, 0);
     return;
   }
-  options_.pool->run(tiles, [&](int tile, int thread) { run_tile(g, tile, thread); });
+  for (std::atomic<int>& count : finished_) count.store(0, std::memory_order_relaxed);
+  options_.pool->run(static_cast<int>(pieces.size()), [&](int i, int thread) {
+    const Band& band = *pieces[i].band;
+    for (const Wait& wait : band.waits) wait_for(wait);
+    run_tile(band.segment, pieces[i].tile, thread);
+    finished_[first_band_[band.segment] + band.row].fetch_add(1, std::memory_order_release);
+  });
+}
+
+void FusedPlan::wait_for(const Wait& wait) const {
+  const int across = segments_.segments[wait.segment].across();
+  for (int row = wait.from; row < wait.to; ++row) {
+    const std::atomic<int>& count = finished_[first_band_[wait.segment] + row];
+    spin_then_sleep([&] { return count.load(std::memory_order_acquire) == across; });
+  }
 }
 
 void FusedPlan::rebase(int thread, int g, int y0, int x0) {
@@ -104,7 +123,7 @@ void FusedPlan::rebase(int thread, int g, int y0, int x0) {
 
 void FusedPlan::run_tile(int g, int tile, int thread) {
   const Segment& segment = segments_.segments[g];
-  const int across = ceil_div(segment.width, segment.tile_w);
+  const int across = segment.across();
   const int y0 = tile / across * segment.tile_h, x0 = tile % across * segment.tile_w;
   const int y1 = std::min(y0 + segment.tile_h, segment.height), x1 = std::min(x0 + segment.tile_w, segment.width);
   rebase(thread, g, y0, x0);
@@ -221,6 +240,26 @@ void FusedPlan::run_reference_step(int s) {
   for (int t : op.outputs) exchange(t, false);
 }
 
+// Segments of a stage run in turns: each has the part of the stage's time that its steps have of the stage's work.
+double FusedPlan::seconds_of(int segment) const {
+  const auto work = [&](int g) {
+    double seconds = 0.0;
+    for (int s : segments_.segments[g].steps) {
+      for (const std::vector<double>& thread : step_seconds_) seconds += thread[s];
+    }
+    return seconds;
+  };
+  for (size_t i = 0; i < schedule_.stages.size(); ++i) {
+    const Stage& stage = schedule_.stages[i];
+    if (segment < stage.first_segment || segment >= stage.end_segment) continue;
+    if (stage.end_segment - stage.first_segment == 1) return seconds_[i];
+    double all = 0.0;
+    for (int g = stage.first_segment; g < stage.end_segment; ++g) all += work(g);
+    return all > 0.0 ? seconds_[i] * work(segment) / all : 0.0;
+  }
+  return 0.0;
+}
+
 std::string FusedPlan::describe() const {
   static const char* const forms[] = {"bconv2d",         "pointwise", "average_pool", "max_pool",
                                       "binary_max_pool", "depthwise", "unpack",       "reference"};
@@ -242,10 +281,10 @@ std::string FusedPlan::describe() const {
       if (seconds > 0.0) steps += format(", \"cpu_ms\": %.6f", 1e3 * seconds / static_cast<double>(runs_));
       steps += "}";
     }
-    all += format("%s\n {\"tile\": [%d, %d], \"map\": [%d, %d]", g ? "," : "", segment.tile_h, segment.tile_w,
-                  segment.height, segment.width);
+    all += format("%s\n {\"group\": %d, \"tile\": [%d, %d], \"map\": [%d, %d]", g ? "," : "",
+                  schedule_.group_of_segment[g], segment.tile_h, segment.tile_w, segment.height, segment.width);
     if (options_.profile && runs_ > 0)
-      all += format(", \"mean_ms\": %.6f", 1e3 * seconds_[g] / static_cast<double>(runs_));
+      all += format(", \"mean_ms\": %.6f", 1e3 * seconds_of(static_cast<int>(g)) / runs_);
     all += ", \"steps\": [" + steps + "]}";
   }
   return "[" + all + "]";

@@ -16,8 +16,8 @@ struct Border {
 
 class Layouter {
  public:
-  Layouter(const Graph& graph, const Steps& steps, const Segments& segments)
-      : graph_(graph), steps_(steps), segments_(segments) {
+  Layouter(const Graph& graph, const Steps& steps, const Segments& segments, const Schedule& schedule)
+      : graph_(graph), steps_(steps), segments_(segments), schedule_(schedule) {
     const size_t count = graph.tensors.size();
     result_.maps.resize(count);
     writer_.assign(count, -1);
@@ -106,6 +106,7 @@ class Layouter {
       owner_[t] = t;
       if (tensor.type == Type::kFloat32 && !by_reference_[t] && !flat) map.pixel_stride += kStridePadding;
       map.row_pitch = map.pixel_stride * (width + (flat ? 0 : borders_[t].left + borders_[t].right));
+      if (schedule_.ring_rows[t] > 0) map.row_mask = static_cast<uint32_t>(schedule_.ring_rows[t] - 1);
       if (tensor.is_input) result_.copied_inputs.push_back(position(graph_.inputs, t));
       if (tensor.is_output) result_.copied_outputs.push_back(position(graph_.outputs, t));
     }
@@ -148,6 +149,7 @@ class Layouter {
       return false;
     }
     if (last_[old] > writer_[t] || by_reference_[t] || by_reference_[old]) return false;
+    if (schedule_.ring_rows[old] > 0 || schedule_.ring_rows[t] > 0 || others_may_read(old, segment)) return false;
     for (size_t v = 0; v < graph_.tensors.size(); ++v) {
       if (steps_.views[v].base == old) return false;
     }
@@ -162,6 +164,19 @@ class Layouter {
       // A pointwise step that reads `old` as its source walks pixel by pixel, as an added map does.
     }
     return owner_alive_alone(old, t);
+  }
+
+  // Whether a segment that may still be at work beside `segment` reads `old`.
+  bool others_may_read(int old, int segment) const {
+    const std::vector<int>& groups = schedule_.group_of_segment;
+    for (int s = 0; s < static_cast<int>(steps_.steps.size()); ++s) {
+      const int other = segments_.segment_of_step[s];
+      if (other == segment || groups[other] + 1 < groups[segment]) continue;
+      bool reads = false;
+      for_each_read(graph_, steps_.steps[s], [&](int t) { reads = reads || base_of(t) == old; });
+      if (reads) return true;
+    }
+    return false;
   }
 
   // Nobody else has taken the memory of `old` in the meantime.
@@ -179,7 +194,8 @@ class Layouter {
     if (tensor.dims.size() != 4) return static_cast<size_t>(tensor.bytes());
     const MapLayout& map = result_.maps[t];
     const Border& b = borders_[t];
-    const size_t rows = static_cast<size_t>(tensor.dims[1] + b.top + b.bottom);
+    const int ring = schedule_.ring_rows[t];
+    const size_t rows = static_cast<size_t>(ring > 0 ? ring : tensor.dims[1] + b.top + b.bottom);
     *origin = (b.top * map.row_pitch + b.left * map.pixel_stride) * size_of(tensor.type);
     return rows * map.row_pitch * size_of(tensor.type);
   }
@@ -187,15 +203,16 @@ class Layouter {
   void place_arena() {
     std::vector<Lifetime> lifetimes;
     std::vector<int> slot(graph_.tensors.size(), -1);
-    const int end = static_cast<int>(segments_.segments.size());
+    const std::vector<int>& groups = schedule_.group_of_segment;
+    const int end = groups.empty() ? 0 : groups.back() + 1;
     for (size_t t = 0; t < graph_.tensors.size(); ++t) {
       if (result_.maps[t].place != Place::kArena) continue;
       const Tensor& tensor = graph_.tensors[t];
       const bool keeps = tensor.type == Type::kBits || tensor.is_input || tensor.is_output;  // its border stays zero
       size_t origin;
       const size_t bytes = whole_bytes(static_cast<int>(t), &origin);
-      const int from = keeps ? 0 : segments_.segment_of_step[first_[t]];
-      const int to = keeps ? end : segments_.segment_of_step[last_[t]];
+      const int from = keeps ? 0 : groups[segments_.segment_of_step[first_[t]]];
+      const int to = keeps ? end : groups[segments_.segment_of_step[last_[t]]] + 1;  // the next group may start before
       int& s = slot[owner_[t]];
       if (s < 0) {
         s = static_cast<int>(lifetimes.size());
@@ -234,6 +251,7 @@ class Layouter {
   const Graph& graph_;
   const Steps& steps_;
   const Segments& segments_;
+  const Schedule& schedule_;
   Layout result_;
   std::vector<int> writer_, first_, last_;  // tensor -> step
   std::vector<bool> by_reference_;
@@ -243,8 +261,8 @@ class Layouter {
 
 }  // namespace
 
-Layout make_layout(const Graph& graph, const Steps& steps, const Segments& segments) {
-  return Layouter(graph, steps, segments).run();
+Layout make_layout(const Graph& graph, const Steps& steps, const Segments& segments, const Schedule& schedule) {
+  return Layouter(graph, steps, segments, schedule).run();
 }
 
 }  // namespace repbnn

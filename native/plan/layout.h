@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "plan/schedule.h"
 #include "plan/segment.h"
 #include "plan/step.h"
 
@@ -25,6 +26,7 @@ struct MapLayout {
   size_t offset = 0;
   ptrdiff_t row_pitch = 0;
   ptrdiff_t pixel_stride = 0;
+  uint32_t row_mask = ~0u;  // of a ring: row y lies where row y & row_mask does
 
   bool dense(const Tensor& tensor) const {
     if (tensor.dims.size() != 4) return true;
@@ -42,7 +44,9 @@ struct Layout {
 
 // Rules: what the runtime holds stays where it is; a tile's own maps go to the scratch; a map may take over the memory
 // of an added map that nobody reads afterwards (in place); no inner float map has a pixel stride that is a multiple of
-// 4 KiB; packed maps have the border of zeros that their readers need, in memory of their own, for good.
-Layout make_layout(const Graph& graph, const Steps& steps, const Segments& segments);
+// 4 KiB; packed maps have the border of zeros that their readers need, in memory of their own, for good; rows of a ring
+// take turns. Memory passes from a map to another only when the schedule has the last of the one over before the first
+// of the other.
+Layout make_layout(const Graph& graph, const Steps& steps, const Segments& segments, const Schedule& schedule);
 
 }  // namespace repbnn

@@ -16,6 +16,8 @@ struct PlanOptions {
   bool fusion = true;
   ThreadPool* pool = nullptr;  // outlives the plan; never null
   bool profile = false;
+  int64_t large_map =
+      512 << 10;  // bytes: maps from here on pass from step to step in rows; half of a small second cache
 };
 
 class Plan {

@@ -9,34 +9,6 @@ constexpr int kTileRows = 1;    // as good as 2 on one thread, and twice the pie
 constexpr int kMostShrink = 8;  // of a pool that joins: a tile holds its whole windows, so larger ones would be the map
 constexpr int kTileColumns = 56;  // four register tiles: measured, 14 costs 6% more in calls, 112 gains nothing
 
-// Every tensor that a step reads, without constants; through views, the maps below.
-template <typename Visit>
-void for_each_read(const Graph& graph, const Step& step, Visit visit) {
-  if (step.form == StepForm::kReference) {
-    for (int t : graph.ops[step.op].inputs) {
-      if (t >= 0 && graph.tensors[t].constant == nullptr) visit(t);
-    }
-    return;
-  }
-  visit(step.source);
-  for (const MapUse& use : step.floats) {
-    if (!use.written && graph.tensors[use.tensor].constant == nullptr) visit(use.tensor);
-  }
-}
-
-template <typename Visit>
-void for_each_write(const Graph& graph, const Step& step, Visit visit) {
-  if (step.form == StepForm::kReference) {
-    for (int t : graph.ops[step.op].outputs) visit(t);
-    return;
-  }
-  if (step.result >= 0) visit(step.result);
-  for (const MapUse& use : step.floats) {
-    if (use.written) visit(use.tensor);
-  }
-  for (const MapUse& use : step.bits) visit(use.tensor);
-}
-
 class Segmenter {
  public:
   Segmenter(const Graph& graph, const Steps& steps) : graph_(graph), steps_(steps) {

@@ -19,6 +19,9 @@ struct Segment {
   int height = 0, width = 0;  // of the first step's output
   int tile_h = 0, tile_w = 0;
   bool tiled = false;  // false: one reference step, over the whole map
+
+  int bands() const { return (height + tile_h - 1) / tile_h; }  // rows of tiles
+  int across() const { return (width + tile_w - 1) / tile_w; }  // tiles in each
 };
 
 struct Segments {

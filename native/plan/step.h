@@ -57,6 +57,34 @@ struct Step {
   std::vector<MapUse> bits;    // Bindings::bits, all written
 };
 
+// Every tensor that a step reads, without constants; through views, the maps below.
+template <typename Visit>
+void for_each_read(const Graph& graph, const Step& step, Visit visit) {
+  if (step.form == StepForm::kReference) {
+    for (int t : graph.ops[step.op].inputs) {
+      if (t >= 0 && graph.tensors[t].constant == nullptr) visit(t);
+    }
+    return;
+  }
+  visit(step.source);
+  for (const MapUse& use : step.floats) {
+    if (!use.written && graph.tensors[use.tensor].constant == nullptr) visit(use.tensor);
+  }
+}
+
+template <typename Visit>
+void for_each_write(const Graph& graph, const Step& step, Visit visit) {
+  if (step.form == StepForm::kReference) {
+    for (int t : graph.ops[step.op].outputs) visit(t);
+    return;
+  }
+  if (step.result >= 0) visit(step.result);
+  for (const MapUse& use : step.floats) {
+    if (use.written) visit(use.tensor);
+  }
+  for (const MapUse& use : step.bits) visit(use.tensor);
+}
+
 struct Steps {
   std::vector<Step> steps;
   std::vector<View> views;  // one for each tensor of the graph

@@ -42,7 +42,16 @@ def _commands() -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["fusion_test", "flexbuffer_test", "delegate_test", "allocation_test", "abi_test", "fuzz_delegate"]
+    "name",
+    [
+        "fusion_test",
+        "schedule_test",
+        "flexbuffer_test",
+        "delegate_test",
+        "allocation_test",
+        "abi_test",
+        "fuzz_delegate",
+    ],
 )
 def test_plan_and_delegate(name: str) -> None:
     _run(name)
