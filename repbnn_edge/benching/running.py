@@ -23,7 +23,7 @@ from repbnn_edge.devices.cores import choose
 from repbnn_edge.devices.interface import Device
 from repbnn_edge.devices.resolving import open_devices
 from repbnn_edge.errors import UsageError
-from repbnn_edge.files import read_input
+from repbnn_edge.inspection import inspect_file
 
 _GRACE_SECONDS = 60.0
 _BETWEEN_SECONDS = 15.0  # for what happens between two processes
@@ -119,11 +119,11 @@ def _places(words: Sequence[str], runtime_library: Path | None, runner: Path | N
 
 
 def _subjects(files: Sequence[str | Path], against: Sequence[str | Path]) -> list[tuple[Path, bool]]:
-    """Files that can be read, and whether each is a reference; one that is both is measured once."""
+    """Files that are what they say, and whether each is a reference; one that is both is measured once."""
     found: dict[Path, bool] = {}
     for source, is_reference in [*((f, False) for f in files), *((a, True) for a in against)]:
         path = resolve(source)
-        read_input(path)
+        inspect_file(path)
         found[path] = found.get(path, False) or is_reference
     return list(found.items())
 

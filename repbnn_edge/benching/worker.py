@@ -12,6 +12,7 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -22,7 +23,7 @@ from repbnn_edge.benching.sampling import measure, warm_up
 from repbnn_edge.errors import RepbnnError
 from repbnn_edge.runtime.sessions import Session, import_runtime, open_session
 
-_PROCESSOR_FIELD = 36  # of /proc/PID/stat behind the name: the core it last ran on (proc(5): field 39)
+_USER, _SYSTEM, _CORE = 11, 12, 36  # of /proc/PID/stat behind the name (proc(5): fields 14, 15 and 39)
 
 
 def main() -> int:
@@ -67,11 +68,11 @@ def _serve(request: dict[str, Any], events: TextIO) -> None:
         return
     warmup = warm_up(session.invoke, least_runs=request["warmup_runs"])
     _emit(events, "warm", runs=warmup.runs, steady=warmup.steady)
-    cpu, cores = time.process_time(), _cores_now()
+    cpu, cores = time.process_time(), CoresUsed()
     for batch in measure(session.invoke, Effort(**request["effort"])):
-        cores |= _cores_now()
+        cores.look()
         _emit(events, "runs", ns=batch.tolist())
-    _emit(events, "cores", ran_on=sorted(cores))
+    _emit(events, "cores", ran_on=sorted(cores.used))
     peak = max(_peak_bytes() - before, 0)
     _emit(events, "end", cpu_seconds=time.process_time() - cpu, peak_memory_bytes=peak)
 
@@ -111,15 +112,30 @@ def _float_kernels(session: Session) -> str:
     return f"XNNPACK of {package} {version}"
 
 
-def _cores_now() -> set[int]:
-    """The cores on which this process's threads ran last; empty where the system does not tell."""
-    found = set()
-    for thread in Path("/proc/self/task").glob("*/stat"):
-        try:
-            found.add(int(thread.read_text().rpartition(")")[2].split()[_PROCESSOR_FIELD]))
-        except (OSError, IndexError, ValueError):
-            continue
-    return found
+class CoresUsed:
+    """The cores on which those threads of this process were seen that computed; none where the system does not tell.
+
+    Threads that only wait, numpy's for one, stay where they once were and do not count.
+    """
+
+    def __init__(self) -> None:
+        self.used: set[int] = set()
+        self._before = {thread: ticks for thread, ticks, _ in self._threads()}
+
+    def look(self) -> None:
+        """Look where threads are now."""
+        for thread, ticks, core in self._threads():
+            if thread == os.getpid() or ticks > self._before.get(thread, 0):
+                self.used.add(core)
+
+    def _threads(self) -> Iterator[tuple[int, int, int]]:
+        """Each thread's number, the ticks that it computed, and its core."""
+        for thread in Path("/proc/self/task").glob("*/stat"):
+            try:
+                fields = thread.read_text().rpartition(")")[2].split()
+                yield int(thread.parent.name), int(fields[_USER]) + int(fields[_SYSTEM]), int(fields[_CORE])
+            except (OSError, IndexError, ValueError):
+                continue
 
 
 def _resident_bytes() -> int:

@@ -49,7 +49,8 @@ def _operators(result: BenchResult) -> None:
 
     from repbnn_edge import console
 
-    table = Table(title=f"{Path(result.model.path).name}: the longest of {len(result.ops or [])} steps", box=None)
+    name = Path(result.model.path).name
+    table = Table(title=_cell(f"{name}: the longest of {len(result.ops or [])} steps"), box=None)
     for name in ("step", "name"):
         table.add_column(name)
     for name in ("ms", "share", "MACs"):

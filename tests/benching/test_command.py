@@ -1,0 +1,139 @@
+"""What the options of ``bench`` do: files written, builds that fail, words that are refused before anything runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from repbnn_edge.benching import running
+from repbnn_edge.cli import main
+
+from . import made_up
+
+FLAGS = ["--num-runs", "20", "--min-secs", "0.05", "--repeats", "1", "--no-check-outputs"]
+
+
+def _written(path: Path, *rows: Any) -> Path:
+    body = {"schema": "repbnn.bench/1", "repbnn_edge": "0.1.0", **made_up.report(*rows).to_json()}
+    path.write_text(json.dumps(body))
+    return path
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Bench without the measuring: the rows that a test gives."""
+
+    def give(*rows: Any) -> None:
+        monkeypatch.setattr(running, "bench", lambda *_, **__: made_up.report(*rows))
+
+    return give
+
+
+def test_all_files_are_written_and_agree(rep_small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    json_, csv, page = (tmp_path / name for name in ("a.json", "a.csv", "a.html"))
+    code = main.run(
+        ["bench", str(rep_small), *FLAGS, "--output", str(json_), "--csv", str(csv), "--report", str(page), "--json"]
+    )
+    assert code == 0
+    (row,) = json.loads(json_.read_text())["results"]
+    assert json.loads(capsys.readouterr().out)["results"][0]["samples_ms"] == row["samples_ms"]
+    assert row["model"]["sha256"] in csv.read_text()
+    text = page.read_text()
+    assert f"{row['latency_ms']['median']:.3f}" in text and "Where the time goes" in text
+    assert row["ops"] and row["measured_at"] and row["ran_on"]
+    assert row["runtime"]["float_kernels"].startswith("XNNPACK of ai-edge-litert")
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "word"),
+    [
+        (["--output", "/nowhere/a.json"], 9, "create the folder"),
+        (["--report", "/nowhere/a.html"], 9, "create the folder"),
+        (["--fail-if-slower", "5%"], 2, "--baseline or --against"),
+        (["--fail-if-slower", "much", "--against", "x.tflite"], 2, "5%"),
+        (["--baseline", "/nowhere/old.json"], 3, "no such file"),
+        (["--against", "/nowhere/x.tflite"], 3, "no such file"),
+        (["--against", "mobilenet-v3"], 3, "mobilenet-v2-int8"),
+        (["--cooldown", "-1"], 2, "cooldown"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_runs(
+    rep_small: Path, flags: list[str], code: int, word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["bench", str(rep_small), *flags]) == code
+    errors = capsys.readouterr().err
+    assert word in errors and "plan:" not in errors
+
+
+def test_nothing_to_measure_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["bench"]) == 2
+    assert "nothing to measure" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("factor", "flags", "code"),
+    [(1.2, ["--fail-if-slower", "5%"], 5), (1.2, ["--fail-if-slower", "30%"], 0), (1.2, [], 0), (1.0, [], 0)],
+)
+def test_a_slower_build_fails_with_its_report_printed(
+    measured: Any, tmp_path: Path, factor: float, flags: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = _written(tmp_path / "old.json", made_up.result(5.0))
+    measured(made_up.result(5.0 * factor))
+    assert main.run(["bench", "net.tflite", "--baseline", str(old), *flags, "--json"]) == code
+    printed = capsys.readouterr()
+    (row,) = json.loads(printed.out)["results"]
+    assert row["baseline"]["ratio"] == pytest.approx(factor, rel=0.01)
+    assert ("more than was allowed" in printed.err) is (code == 5)
+
+
+def test_an_old_report_of_another_device_is_doubt_and_no_failure(
+    measured: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = _written(tmp_path / "old.json", made_up.result(1.0, device={**made_up.DEVICE, "id_hash": "other"}))
+    measured(made_up.result(5.0))
+    flags = ["bench", "net.tflite", "--baseline", str(old), "--fail-if-slower", "5%", "--json"]
+    assert main.run(flags) == 0
+    (row,) = json.loads(capsys.readouterr().out)["results"]
+    assert row["baseline"] is None and [reason["code"] for reason in row["verdict"]["reasons"]] == ["old_data"]
+    assert main.run([*flags, "--strict"]) == 8
+
+
+def test_without_a_baseline_references_decide(measured: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    measured(made_up.result(5.0), made_up.result(6.0, "new.tflite"))
+    assert main.run(["bench", "x.tflite", "--against", "y.tflite", "--fail-if-slower", "5%"]) == 5
+    assert "new.tflite" in capsys.readouterr().err
+
+
+def test_hostile_names_reach_the_terminal_as_text(measured: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "[red]x\x1b[31m.tflite"
+    measured(made_up.result(5.0, name, ops=True, reasons=[{"code": "trend", "detail": "\x1b]0;title\x07"}]))
+    assert main.run(["bench", "x.tflite"]) == 0
+    out = capsys.readouterr().out
+    assert "[red]x?[31m.tflite: trend" in out and "\x1b" not in out
+
+
+def test_several_references_have_a_column_each(rep_small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    others = [rep_small.with_name(name) for name in ("plain_small.tflite", "mixed_small.tflite")]
+    flags = [word for other in others for word in ("--against", str(other))]
+    assert main.run(["bench", str(rep_small), *flags, *FLAGS, "--report-peak-memory"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("plain_small") >= 2 and out.count("mixed_small") >= 2 and "peak MB" in out
+
+
+def test_references_of_each_row_are_those_that_were_asked_for(rep_small: Path) -> None:
+    other = rep_small.with_name("plain_small.tflite")
+    report = running.bench(
+        [rep_small], against=[other, rep_small], num_threads=(1, 2), effort=running.Effort(20, 0.05, 5.0), repeats=1,
+        check_outputs=False,
+    )  # fmt: skip
+    assert len(report.results) == 4  # what is both a file and a reference runs once
+    for row in report.results:
+        threads = f", {row.config.num_threads} threads" if row.config.num_threads > 1 else ""
+        assert {reference.name for reference in row.references} == {
+            f"{rep_small.name} in litert{threads}", f"{other.name} in litert{threads}",
+        }  # fmt: skip
+        own = next(r for r in row.references if r.name.startswith(Path(row.model.path).name))
+        assert own.ratio == 1.0

@@ -1,0 +1,152 @@
+"""Verdicts of the host provoked from end to end: real files in real runtimes, on a machine that is really busy."""
+
+from __future__ import annotations
+
+import io
+import json
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from repbnn_edge.benching import running, worker
+from repbnn_edge.benching.expected import Answers
+from repbnn_edge.benching.presets import Effort
+
+SHORT = Effort(20, 0.05, 10.0)
+
+
+def _codes(row: Any) -> set[str]:
+    return {reason.code for reason in row.verdict.reasons}
+
+
+def _bench(file: Path, effort: Effort = SHORT, **changes: Any) -> Any:
+    options: dict[str, Any] = {"effort": effort, "repeats": 1, "check_outputs": False, **changes}
+    return running.bench([file], **options).results[0]
+
+
+def _spin(core: int) -> None:
+    os.sched_setaffinity(0, {core})
+    while True:
+        pass
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
+def test_busy_cpu(rep_small: Path) -> None:
+    core = max(os.sched_getaffinity(0))
+    busy = multiprocessing.get_context("fork").Process(target=_spin, args=(core,), daemon=True)
+    busy.start()
+    try:
+        row = _bench(rep_small, Effort(20, 1.0, 10.0), cores=f"{1 << core:x}")
+    finally:
+        busy.kill()
+        busy.join()
+    assert "busy_cpu" in _codes(row)
+    assert row.environment["after"]["other_cpu_share"] > 0.2
+    assert row.ran_on == [core] and row.config.cpu_mask == f"{1 << core:x}"
+
+
+def test_too_few_runs(rep_small: Path) -> None:
+    row = _bench(rep_small, Effort(5, 0.0, 5.0), repeats=2)
+    assert "too_few_runs" in _codes(row) and row.runs < 20 and row.latency_ms is not None
+
+
+def test_time_limit(rep_small: Path) -> None:
+    row = _bench(rep_small, Effort(10**6, 0.0, 0.3))
+    assert "time_limit" in _codes(row) and 20 < row.runs < 10**6
+
+
+def test_timed_out_kills_the_process_and_spares_the_other_row(rep_small: Path) -> None:
+    began = time.monotonic()
+    report = running.bench([rep_small], effort=Effort(10**6, 60.0, 60.0), repeats=2, timeout=2.5, check_outputs=False)
+    assert time.monotonic() - began < 30
+    assert _codes(report.results[0]) == {"timed_out"} and report.results[0].latency_ms is None
+
+
+@pytest.fixture(scope="module")
+def broken_delegate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A delegate that takes the whole network and answers with a ramp."""
+    compiler = shutil.which("c++") or shutil.which("g++")
+    if compiler is None:
+        pytest.skip("there is no C++ compiler")
+    folder = tmp_path_factory.mktemp("broken")
+    source, library = Path(__file__).with_name("broken_delegate.cc"), folder / "libbroken.so"
+    native = Path(__file__).parents[2] / "native"
+    command = [compiler, "-std=c++17", "-O1", "-shared", "-fPIC", f"-I{native}", str(source), "-o", str(library)]
+    subprocess.run(command, check=True)
+    return library
+
+
+def test_wrong_output_is_never_timed(rep_small: Path, broken_delegate: Path) -> None:
+    row = _bench(rep_small, delegate=str(broken_delegate), check_outputs=True)
+    assert _codes(row) == {"wrong_output"}, row.verdict
+    assert "differs from lce" in row.verdict.reasons[0].detail
+    assert row.latency_ms is None and row.runs == 0 and row.output_check.difference > 0.25
+
+
+def test_a_right_answer_is_told_as_one(rep_small: Path) -> None:
+    row = _bench(rep_small, check_outputs=True)
+    assert row.output_check.against.startswith("lce ") and row.output_check.difference < 1e-4
+    assert row.output_check.same_top1
+
+
+def test_answers_of_lce_are_kept(rep_small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _bench(rep_small, check_outputs=True)
+    monkeypatch.setattr(Answers, "_run", lambda *_: pytest.fail("it was run again"))
+    assert _bench(rep_small, check_outputs=True).output_check is not None
+
+
+def test_an_operator_that_cannot_be_claimed_is_named(rep_small: Path, tmp_path: Path) -> None:
+    """What inspect calls right the delegate claims, but for operators that a later LCE may bring."""
+    broken = tmp_path / "unclaimable.tflite"
+    broken.write_bytes(_with_a_later_operator(rep_small.read_bytes()))
+    row = _bench(broken)
+    assert row.verdict.status == "failed"
+    detail = row.verdict.reasons[0].detail
+    assert "the delegate left operator" in detail and "LceOfTomorrow" in detail
+
+
+def _with_a_later_operator(data: bytes) -> bytes:
+    """The file with its last LceQuantize called otherwise."""
+    import copy
+
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(data)
+    codes = [code.customCode for code in model.operatorCodes]
+    quantize = codes.index(b"LceQuantize")
+    model.operatorCodes.append(copy.copy(model.operatorCodes[quantize]))
+    model.operatorCodes[-1].customCode = b"LceOfTomorrow"
+    last = [operator for operator in model.subgraphs[0].operators if operator.opcodeIndex == quantize][-1]
+    last.opcodeIndex = len(model.operatorCodes) - 1
+    builder = flatbuffers.Builder(len(data))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def test_the_worker_reports_refused_affinity() -> None:
+    events = io.StringIO()
+    worker._pin([10_000], events)
+    event = json.loads(events.getvalue())
+    assert event["event"] == "affinity" and event["refused"]
+
+
+def test_peak_memory_is_not_the_parents(rep_small: Path) -> None:
+    """Linux hands a parent's peak down to what it starts; a report must not count it."""
+    code = (
+        "import sys; from repbnn_edge.benching import running; from repbnn_edge.benching.presets import Effort\n"
+        "block = b'x' * (1 << 29); block = None\n"
+        "row = running.bench([sys.argv[1]], effort=Effort(5, 0.0, 5.0), repeats=1, check_outputs=False).results[0]\n"
+        "print(row.peak_memory_bytes, [m for m in ('tensorflow', 'larq', 'onnx', 'jinja2') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(rep_small)], capture_output=True, text=True, check=True)
+    peak, _, heavy = done.stdout.strip().partition(" ")
+    assert 0 < int(peak) < 100 << 20
+    assert heavy == "[]"
