@@ -6,7 +6,7 @@ import io
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,14 +22,14 @@ from repbnn_edge.datasets import Dataset, open_dataset, to_input
 from repbnn_edge.errors import BadInputError, UsageError
 from repbnn_edge.evaluation.differences import Causes
 from repbnn_edge.evaluation.differences import count as count_causes
+from repbnn_edge.evaluation.source_scores import scores_of
 from repbnn_edge.files import read_input
 from repbnn_edge.reports import EvalDifference, EvalReport, EvalResult
 from repbnn_edge.runtime.sessions import Session, open_session
 from repbnn_edge.tflite.metadata import Metadata, read_metadata
-from repbnn_edge.verification.reference import OUTPUT, Reference
+from repbnn_edge.verification.reference import Reference
 
 _CHUNK_BYTES = 64 << 20
-_SOURCE_BATCH = 16
 _ANSWERS_LIMIT = 1 << 30
 
 
@@ -51,16 +51,14 @@ class _Answers:
 class _Source(_Answers):
     """The source, run by its own framework."""
 
-    reference: Reference | None = None
+    scores: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
 
     def run(self, inputs: NDArray[np.float32], pool: ThreadPoolExecutor) -> None:
-        """Run a chunk, a few samples at once: a reference keeps every map before a sign."""
-        assert self.reference is not None
+        """Run a chunk."""
+        assert self.scores is not None
         begin = time.perf_counter()
-        parts = [inputs[start : start + _SOURCE_BATCH] for start in range(0, len(inputs), _SOURCE_BATCH)]
-        answers = [self.reference.run(part)[OUTPUT].reshape(len(part), -1) for part in parts]
+        self.outputs.append(self.scores(inputs))
         self.seconds += time.perf_counter() - begin
-        self.outputs.append(np.concatenate(answers))
 
 
 @dataclass
@@ -125,7 +123,10 @@ def evaluate(
     if count < 1:
         raise UsageError("--limit", f"it is {limit}", "give at least 1")
     reference = None if source is None else front_ends.load(source).reference
-    rows: list[_Answers] = [] if reference is None else [_Source("source", Path(str(source)).name, reference=reference)]
+    rows: list[_Answers] = []
+    if reference is not None:
+        version, scores = scores_of(str(source), reference)
+        rows.append(_Source("source", version, scores=scores))
     rows += [_Answers(Path(path).stem, "answers", 0, outputs=[_read_answers(Path(path), count)]) for path in answers]
     runners = [_runner(name, content, threads) for name in runtimes]
     rows += runners

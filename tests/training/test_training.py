@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,25 +19,31 @@ from PIL import Image
 
 torch = pytest.importorskip("torch", reason="PyTorch is an extra: pip install repbnn-edge[training]")
 
-from repbnn_training import data, engine  # noqa: E402
+from repbnn_training import data, engine, exchange, schedule, suite  # noqa: E402
 from repbnn_training.networks import ReCUConv2d, ReCUResNet20, SignActivation  # noqa: E402
 from repbnn_training.recipes import RECIPES  # noqa: E402
+from repbnn_training.schedule import Deadline, rate  # noqa: E402
+
+from repbnn_edge.models import describe  # noqa: E402
 
 torch.set_num_threads(1)
 TINY = replace(RECIPES["smoke"], epochs=2, batch=8, widths=(4, 8, 8), warmup=0.5)
 
 
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    random = np.random.default_rng(0)
+def _write_images(path: Path, random: np.random.Generator, count: int = 256) -> None:
     parts = []
-    for _ in range(32):
+    for _ in range(count):
         buffer = io.BytesIO()
         Image.fromarray(random.integers(0, 256, (32, 32, 3), np.uint8)).save(buffer, "JPEG")
         parts.append(buffer.getvalue())
-    path = tmp_path_factory.mktemp("data") / "train.npz"
     jpeg = np.frombuffer(b"".join(parts), np.uint8)
-    np.savez(path, jpeg=jpeg, offsets=np.cumsum([0, *map(len, parts)]), labels=random.integers(0, 10, 32))
+    np.savez(path, jpeg=jpeg, offsets=np.cumsum([0, *map(len, parts)]), labels=random.integers(0, 10, count))
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    path = tmp_path_factory.mktemp("data") / "train.npz"
+    _write_images(path, np.random.default_rng(0), 32)
     return data.load(path, torch.device("cpu"))
 
 
@@ -79,7 +90,7 @@ def test_several_runs_share_a_process(images: Any, tmp_path: Path) -> None:
 
 def test_augmentation_moves_and_mirrors_but_invents_nothing(images: Any) -> None:
     pixels = torch.arange(32 * 32, dtype=torch.int32).reshape(1, 1, 32, 32).expand(40, 3, 32, 32) + 1
-    moved = data.augment(pixels, torch.Generator().manual_seed(0))
+    moved = data.augment(pixels, torch.rand((3, 40), generator=torch.Generator().manual_seed(0)))
     assert moved.shape == pixels.shape
     mirrored = 0
     for picture in moved:
@@ -116,3 +127,125 @@ def test_tau_grows_from_low_to_high() -> None:
     assert values[0] == pytest.approx(0.85)
     assert values[2] == pytest.approx(0.99)
     assert values[0] < values[1] < 0.92
+
+
+def test_a_teacher_is_asked_where_the_recipe_distils(images: Any, tmp_path: Path) -> None:
+    own = replace(RECIPES["smoke-float"], epochs=1, batch=8, widths=(4, 8, 8))
+    engine.train([engine.Run(own, 1, tmp_path / "teacher", images, images)])
+    taught = engine.teacher(tmp_path / "teacher", torch.device("cpu"))
+    recipe = replace(TINY, name="kd", distil=0.7, epochs=1)
+    student = engine.Run(recipe, 1, tmp_path / "student", images, images, teacher=taught)
+    logits = torch.randn(8, 10)
+    pixels, labels = torch.randn(8, 3, 32, 32), torch.randint(0, 10, (8,))
+    taught_logits = taught(pixels)
+    assert student._objective(taught_logits * 1.0, pixels, labels) < student._objective(logits, pixels, labels)
+    engine.train([student])
+    assert student.done
+    with pytest.raises(ValueError, match="needs a teacher"):
+        engine.Run(recipe, 2, tmp_path / "none", images, images)
+    with pytest.raises(ValueError, match="needs no teacher"):
+        engine.Run(TINY, 2, tmp_path / "none", images, images, teacher=taught)
+    with pytest.raises(ValueError, match="train a teacher first"):
+        engine.teacher(tmp_path / "nowhere", torch.device("cpu"))
+
+
+def test_a_stopped_run_goes_on(images: Any, tmp_path: Path) -> None:
+    whole, part = run(tmp_path / "whole", images), run(tmp_path / "part", images)
+    engine.train([whole])
+    assert not engine.train([part], stop=time.monotonic())
+    again = run(tmp_path / "part", images)
+    assert engine.train([again])
+    for name, value in whole.network.state_dict().items():
+        torch.testing.assert_close(again.network.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_a_run_with_a_deadline_ends_at_it_whatever_its_epochs(images: Any, tmp_path: Path) -> None:
+    class Soon:
+        left = 3.0
+
+        def tick(self) -> None:
+            self.left -= 1
+
+    job = engine.Run(TINY, 3, tmp_path, images, images, deadline=Soon())  # type: ignore[arg-type]
+    rates = []
+    while not job.done:
+        job.advance()
+        job.deadline.tick()
+        rates.append(job.optimizer.param_groups[0]["lr"] / TINY.rate)
+    assert job.step == 3 < job.total
+    assert rates[-1] < rates[-2]
+
+
+def test_a_deadline_counts_steps_at_the_speed_of_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(schedule.time, "time", lambda: now[0])
+    deadline = Deadline(1100.0)
+    for took in (30.0, 2.0, 2.0):  # the first compiles
+        now[0] += took
+        deadline.tick()
+    assert deadline.left == pytest.approx((1100 - 1034) / 2)
+
+
+def test_the_rate_warms_up_and_ends_at_nothing() -> None:
+    assert rate(0.0, 0, 10) == pytest.approx(0.1)
+    assert rate(0.5, 50, 10) == pytest.approx(0.5)
+    assert rate(1.0, 100, 10) == pytest.approx(0.0)
+
+
+def test_weights_go_out_and_come_back_with_the_same_signs(tmp_path: Path) -> None:
+    network, other = ReCUResNet20(2, normalise=False).eval(), ReCUResNet20(2, normalise=False).eval()
+    tensors = exchange.to_tensors(network)
+    exchange.from_tensors(other, tensors)
+    x = torch.randn(2, 3, 32, 32)
+    for one, two in zip(network.modules(), other.modules(), strict=True):
+        if isinstance(one, ReCUConv2d):
+            assert (one.binary_weight() == two.binary_weight()).float().mean() > 0.9999
+    torch.testing.assert_close(network.linear.weight, other.linear.weight)
+    assert other(x).shape == (2, 10)
+    description = describe(exchange.NETWORK, 2)
+    wanted = {f"{n.name}/{variable}": shape for n in description.nodes for variable, shape in n.weights.items()}
+    assert {key: value.shape for key, value in tensors.items()} == wanted
+    with pytest.raises(ValueError, match="another beta"):
+        exchange.from_tensors(ReCUResNet20(1), tensors)
+
+
+def test_two_processes_share_a_run(tmp_path: Path) -> None:
+    """Both end with the same weights, and only the first writes."""
+    random = np.random.default_rng(0)
+    for name in ("train.npz", "test.npz"):
+        _write_images(tmp_path / name, random)
+    arguments = ["train", "smoke", "--data", str(tmp_path), "--runs", str(tmp_path / "runs"), "--form", "plain"]
+    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, "-m", "repbnn_training", *arguments, "--limit", "256"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("top-1") == 1
+    state = torch.load(tmp_path / "runs" / "smoke-seed1" / "checkpoint.pt", weights_only=True)
+    assert state["step"] == 2
+    assert all(value.isfinite().all() for value in state["network"].values())
+
+
+def test_the_suite_goes_on_until_its_table_is_whole(images: Any, tmp_path: Path) -> None:
+    images = data.Images(images.pixels.repeat(8, 1, 1, 1), images.labels.repeat(8))
+    arguments: dict[str, Any] = {"seeds": [1], "smoke": True, "form": "plain"}
+    first = suite.jobs(tmp_path, images, images, **arguments)
+    for job in first:
+        job.advance()
+    assert not engine.train(first, stop=time.monotonic())
+    jobs = suite.jobs(tmp_path, images, images, **arguments)
+    assert engine.train(jobs)
+    result = suite.table(jobs)
+    assert [(row["recipe"], row["done"]) for row in result["runs"]] == [
+        ("rep-smoke", True),
+        ("smoke", True),
+        ("smoke-float", True),
+    ]
+    assert result["gain_mean"] == pytest.approx(result["runs"][0]["top1"] - result["runs"][1]["top1"])
+    assert json.loads(suite.write(tmp_path, result).read_text())["gain"] == result["gain"]

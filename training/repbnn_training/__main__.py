@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-app = typer.Typer(
-    help="Train the paper's networks on CIFAR-10; a killed run goes on where it stopped.", no_args_is_help=True
-)
+if TYPE_CHECKING:
+    from repbnn_training.engine import Run
+
+app = typer.Typer(help="Train the paper's networks; a killed run goes on where it stopped.", no_args_is_help=True)
+
+Data = Annotated[Path, typer.Option(help="Folder with train.npz and test.npz.")]
+Runs = Annotated[Path, typer.Option(help="Folder of the runs, one subfolder a recipe and seed.")]
+Seeds = Annotated[list[int], typer.Option(help="Repeatable: every recipe is trained with each.")]
+Form = Annotated[str, typer.Option(help="Of a step: plain, compiled (torch.compile), graphs (CUDA) or fused (CPU).")]
+Limit = Annotated[int | None, typer.Option(help="Use this many images, to try things out.")]
+StopAfter = Annotated[float | None, typer.Option(help="Minutes: write checkpoints and stop then, to go on later.")]
 
 
 @app.command("list")
@@ -25,34 +34,111 @@ def list_recipes() -> None:
 @app.command()
 def train(
     recipes: Annotated[list[str], typer.Argument(help="Recipe names; several share the device.")],
-    data: Annotated[Path, typer.Option(help="Folder with train.npz and test.npz.")],
-    runs: Annotated[Path, typer.Option(help="Folder of the runs, one subfolder a recipe and seed.")] = Path("runs"),
-    seed: Annotated[list[int], typer.Option(help="Repeatable: every recipe is trained with each.")] = [1],  # noqa: B006
-    form: Annotated[str, typer.Option(help="Of a step: plain, compiled (torch.compile) or fused (CPU).")] = "compiled",
+    data: Data,
+    runs: Runs = Path("runs"),
+    seed: Seeds = [1],  # noqa: B006
+    form: Form = "compiled",
     threads: Annotated[bool, typer.Option(help="Give each run a core of its own (CPU).")] = False,
     minutes: Annotated[float | None, typer.Option(help="Be done in this time, instead of by epochs.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Use this many images, to try things out.")] = None,
+    stop_after: StopAfter = None,
+    teacher: Annotated[Path | None, typer.Option(help="Folder of the run that a -kd recipe distils from.")] = None,
+    init_from: Annotated[
+        Path | None, typer.Option(help="Weights to start from: .safetensors or checkpoint.pt.")
+    ] = None,
+    limit: Limit = None,
 ) -> None:
-    """Train recipes, with progress and time left on the terminal and in each run's log.csv."""
-    import torch
+    """Train recipes, with progress and time left on the terminal and in each run's log.csv.
 
-    from repbnn_training import engine
+    Under ``torchrun`` every process takes its share of each batch (DistributedDataParallel).
+    """
+    from repbnn_training import distributed, engine
     from repbnn_training.data import load
     from repbnn_training.recipes import RECIPES
+    from repbnn_training.schedule import Deadline
 
+    began = time.monotonic()
     unknown = [name for name in recipes if name not in RECIPES]
     if unknown:
         raise typer.BadParameter(f"no recipe {unknown[0]!r}; there are {', '.join(RECIPES)}")
+    world, device = distributed.start()
+    images = [load(data / name, device, limit) for name in ("train.npz", "test.npz")]
+    deadline = Deadline(time.time() + 60 * minutes) if minutes is not None else None
+    try:
+        taught = engine.teacher(teacher, device) if teacher is not None else None
+        jobs = [
+            engine.Run(
+                RECIPES[name],
+                s,
+                runs / f"{name}-seed{s}",
+                *images,
+                form=form,
+                deadline=deadline,
+                teacher=taught,
+                init_from=init_from,
+                world=world,
+            )
+            for name in recipes
+            for s in seed
+        ]
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    report = _reporter(jobs) if world.writes else None
+    stop = None if stop_after is None else began + 60 * stop_after
+    if not engine.train(jobs, report, threads=threads, stop=stop):
+        typer.echo("stopped: the same command goes on")
+        return
+    if world.writes:
+        for job in jobs:
+            typer.echo(f"{job.folder}: top-1 {engine.evaluate(job.network, job.test_images):.4f}")
+
+
+@app.command()
+def suite(
+    data: Data,
+    runs: Runs = Path("runs"),
+    seed: Seeds = [1, 2, 3],  # noqa: B006
+    form: Form = "graphs",
+    stop_after: StopAfter = 9.0,
+    smoke: Annotated[bool, typer.Option(help="Narrow networks and one epoch: a rehearsal.")] = False,
+    limit: Limit = None,
+) -> None:
+    """Rep-ReCU-ResNet-20, its twin and the full-precision network, side by side; call it again until all are done."""
+    import torch
+
+    from repbnn_training import engine
+    from repbnn_training import suite as whole
+    from repbnn_training.data import load
+
+    began = time.monotonic()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     images = [load(data / name, device, limit) for name in ("train.npz", "test.npz")]
-    deadline = engine.Deadline(time.time() + 60 * minutes) if minutes is not None else None
-    jobs = [
-        engine.Run(RECIPES[name], s, runs / f"{name}-seed{s}", images[0], images[1], form=form, deadline=deadline)
-        for name in recipes
-        for s in seed
-    ]
-    started, first = time.monotonic(), jobs[0].progress
-    last = 0.0
+    jobs = whole.jobs(runs, *images, seed, smoke=smoke, form=form)
+    done = engine.train(jobs, _reporter(jobs), stop=None if stop_after is None else began + 60 * stop_after)
+    result = whole.table(jobs)
+    path = whole.write(runs, result)
+    for row in result["runs"]:
+        typer.echo(f"{row['recipe']} seed {row['seed']}: {row['epochs']} epochs, top-1 {row['top1']:.4f}")
+    typer.echo(f"{path}; {'done' if done else 'not done: the same command goes on'}")
+
+
+@app.command()
+def box(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs, finished or not.")],
+    data: Annotated[Path, typer.Option(help="Folder with test.npz.")],
+    into: Annotated[Path | None, typer.Option(help="Folder of the weights.", show_default="the package's")] = None,
+    limit: Limit = None,
+) -> None:
+    """Put trained weights into the package, with a model card: converted, proven, and compared on the test images."""
+    from repbnn_training import boxing
+
+    for run in runs:
+        card = boxing.box(run, data, into, limit)
+        typer.echo(f"{card.weights}: {card.bytes:,} bytes, top-1 {card.top1:.2%} from the .tflite, {card.agreement}")
+
+
+def _reporter(jobs: Sequence[Run]) -> Callable[[], None]:
+    """Prints every ten seconds how far the first run is, how long it will take, and all losses."""
+    started, first, last = time.monotonic(), jobs[0].progress, 0.0
 
     def report() -> None:
         nonlocal last
@@ -61,12 +147,10 @@ def train(
         last = time.monotonic()
         job = jobs[0]
         left = (last - started) / max(job.progress - first, 1e-9) * (1 - job.progress)
-        losses = ", ".join(f"{sum(job.losses[-50:]) / max(len(job.losses[-50:]), 1):.3f}" for job in jobs)
+        losses = ", ".join(f"{job.loss:.3f}" for job in jobs)
         typer.echo(f"step {job.step}, {job.progress:.2%}, {left / 60:.0f} minutes left, losses {losses}", err=True)
 
-    engine.train(jobs, report, threads=threads)
-    for job in jobs:
-        typer.echo(f"{job.folder}: top-1 {engine.evaluate(job.network, job.test_images):.4f}")
+    return report
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-MEAN = (125.3, 123.0, 113.9)
-STD = (63.0, 62.1, 66.7)
-"""Of CIFAR-10's training pixels, 0..255; the exported network's file carries them."""
+from repbnn_edge.models.catalog import CIFAR10
+
+MEAN, STD = CIFAR10.mean, CIFAR10.std
+"""Of CIFAR-10's training pixels, 0..255: those that the converted file carries."""
 
 
 @dataclass
@@ -53,12 +54,16 @@ def standardise(pixels: Tensor) -> Tensor:
     return (pixels.float() - mean) / std
 
 
-def augment(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Random crop out of 4 pixels of padding and random flip, for the whole batch at once, on its device."""
+def augment(pixels: Tensor, draws: Tensor) -> Tensor:
+    """Random crop out of 4 pixels of padding and random flip, for the whole batch at once, on its device.
+
+    Args:
+        pixels: (N, 3, H, W).
+        draws: (3, N) uniform in [0, 1), on the same device: row, column and flip.
+    """
     count, _, height, width = pixels.shape
     device = pixels.device
     padded = torch.nn.functional.pad(pixels, (4, 4, 4, 4))
-    draws = torch.rand((3, count), generator=generator).to(device)
     top, left = (draws[0] * 9).long(), (draws[1] * 9).long()
     flip = draws[2] < 0.5
     columns = torch.arange(width, device=device).expand(count, width)

@@ -17,38 +17,37 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from repbnn_training.data import Images, augment, standardise
+from repbnn_training.distributed import World
+from repbnn_training.float_network import FloatResNet20
 from repbnn_training.networks import ReCUResNet20
-from repbnn_training.recipes import Recipe
+from repbnn_training.recipes import Recipe, complete
+from repbnn_training.schedule import Deadline, rate
 
 CHECKPOINT_SECONDS = 180.0
 GLANCE = 2000
 """Test images looked at while training goes on; the last line of the log is of all of them."""
 
 
-class Deadline:
-    """Plans the steps that are left so that the learning rate reaches 0 at a given moment, however fast steps come.
+def network_of(recipe: Recipe) -> nn.Module:
+    """The network that a recipe trains, fresh."""
+    if recipe.network == "resnet20-float":
+        return FloatResNet20(recipe.widths)
+    return ReCUResNet20(recipe.beta, recipe.widths, normalise=recipe.normalise)
 
-    Args:
-        finish: of ``time.time()``; runs that go together share one plan, and so one schedule.
+
+def teacher(folder: Path, device: torch.device) -> nn.Module:
+    """The network of a run that is done, to learn from.
+
+    Raises:
+        ValueError: the folder has no checkpoint.
     """
-
-    def __init__(self, finish: float) -> None:
-        self.finish = finish
-        self._last: float | None = None
-        self._seconds = 0.0
-
-    def tick(self) -> None:
-        """A step of every run is over; the first, which compiles and fills caches, does not count."""
-        now = time.time()
-        if self._last is not None:
-            took = now - self._last
-            self._seconds = took if not self._seconds else 0.99 * self._seconds + 0.01 * took
-        self._last = now
-
-    @property
-    def left(self) -> float:
-        """Steps that fit, at the speed of the last hundred or so."""
-        return (self.finish - time.time()) / self._seconds if self._seconds else math.inf
+    path = folder / "checkpoint.pt"
+    if not path.exists():
+        raise ValueError(f"{folder} has no checkpoint.pt: train a teacher first, such as resnet20-float")
+    state = torch.load(path, map_location=device, weights_only=True)
+    network = network_of(complete(state["recipe"])).to(device, memory_format=torch.channels_last)
+    network.load_state_dict(state["network"])
+    return network.eval().requires_grad_(False)
 
 
 class Run:
@@ -60,9 +59,12 @@ class Run:
         folder: where checkpoint.pt and log.csv live.
         train: training images, on the device to train on.
         test: test images, on the same device.
-        form: of a step: ``plain``, ``compiled`` by torch.compile (a minute to start), or ``fused``
-            (``repbnn_training.fused``, on a CPU, for networks without ``normalise``).
+        form: of a step: ``plain``; ``compiled`` by torch.compile (a minute to start); ``graphs``, the same with CUDA
+            graphs; ``fused`` (``repbnn_training.fused``, on a CPU, for networks without ``normalise``).
         deadline: when to be done, instead of after ``recipe.epochs``.
+        teacher: for a recipe that distils: a trained network on the same device.
+        init_from: weights to start from: ``.safetensors`` of the package or another run's ``checkpoint.pt``.
+        world: which share of each batch is this process's.
     """
 
     def __init__(
@@ -75,46 +77,68 @@ class Run:
         *,
         form: str = "plain",
         deadline: Deadline | None = None,
+        teacher: nn.Module | None = None,
+        init_from: Path | None = None,
+        world: World | None = None,
     ) -> None:
         self.recipe, self.seed, self.folder = recipe, seed, folder
         self.train_images, self.test_images = train, test
         self.device = train.pixels.device
+        self.world = world or World()
+        if (recipe.distil > 0) != (teacher is not None):
+            raise ValueError(f"{recipe.name} needs {'a' if recipe.distil else 'no'} teacher")
+        self.teacher = teacher
         torch.manual_seed(seed)
-        network = ReCUResNet20(recipe.beta, recipe.widths, normalise=recipe.normalise)
-        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.network = network_of(recipe).to(self.device, memory_format=torch.channels_last)
         self.form, self.deadline = form, deadline
         self.forward = self._form(form)
         self.optimizer = _optimizer(self.network, recipe)
         self.steps_per_epoch = len(train) // recipe.batch
         self.total = recipe.epochs * self.steps_per_epoch
-        self.step, self.progress = 0, 0.0
-        self.losses: list[float] = []
-        self._saved = time.monotonic()
-        self._order = torch.empty(0, dtype=torch.long)
+        self.step, self.progress, self.seconds = 0, 0.0, 0.0
+        self._loss, self._count = torch.zeros((), device=self.device), 0
+        self._saved = self._since = time.monotonic()
+        self._planned = -1
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "checkpoint.pt").exists():
             self._resume()
+        elif init_from is not None:
+            from repbnn_training.exchange import load_into
+
+            load_into(self.network, init_from)
 
     @property
     def done(self) -> bool:
         """Whether the schedule is at its end."""
         return self.progress >= 1 - 1e-9
 
+    @property
+    def loss(self) -> float:
+        """The mean of this epoch so far."""
+        return float(self._loss) / max(self._count, 1)
+
     def _form(self, form: str) -> Callable[[Tensor], Tensor]:
         if form == "fused":
             from repbnn_training import fused
 
+            network = self.network
+            if not isinstance(network, ReCUResNet20) or self.recipe.normalise or self.world.size > 1:
+                raise ValueError(f"{self.recipe.name} has no fused form, use --form compiled")
             fused.build()
-            return lambda images: fused.logits(self.network, images)
-        return torch.compile(self.network) if form == "compiled" else self.network
+            return lambda images: fused.logits(network, images)
+        network = self.world.wrap(self.network)
+        if form == "plain":
+            return network
+        return torch.compile(network, mode="reduce-overhead" if form == "graphs" else None)
 
     def advance(self) -> None:
         """One step of the optimizer; at an epoch's end also the log, and a checkpoint every three minutes."""
-        position = self.step % self.steps_per_epoch
-        if position == 0 or not len(self._order):
-            self._order = torch.randperm(len(self.train_images), generator=self._generator(0))
-        chosen = self._order[position * self.recipe.batch : (position + 1) * self.recipe.batch].to(self.device)
-        pixels = augment(self.train_images.pixels[chosen], self._generator(1 + position))
+        epoch, position = divmod(self.step, self.steps_per_epoch)
+        if self._planned != epoch:
+            self._plan(epoch)
+        size, mine = self.recipe.batch, slice(self.world.rank, None, self.world.size)
+        chosen = self._order[position * size : (position + 1) * size][mine]
+        pixels = augment(self.train_images.pixels[chosen], self._draws[position][:, mine])
         self._learn(standardise(pixels), self.train_images.labels[chosen])
         self.step += 1
         left = self.total - self.step + 1 if self.deadline is None else self.deadline.left
@@ -124,48 +148,75 @@ class Run:
         if self.done or time.monotonic() - self._saved > CHECKPOINT_SECONDS:
             self.save()
 
+    def _plan(self, epoch: int) -> None:
+        """Order and augmentation of an epoch; by seed and epoch alone, so that a resumed run draws the same."""
+        generator = torch.Generator().manual_seed((self.seed * 1009 + epoch) * 1_000_003)
+        self._order = torch.randperm(len(self.train_images), generator=generator).to(self.device)
+        draws = torch.rand((self.steps_per_epoch, 3, self.recipe.batch), generator=generator)
+        self._draws, self._planned = draws.to(self.device), epoch
+
     def _learn(self, images: Tensor, labels: Tensor) -> None:
-        warmth = min(1.0, (self.step + 1) / max(self.recipe.warmup * self.steps_per_epoch, 1))
+        share = rate(self.progress, self.step, self.recipe.warmup * self.steps_per_epoch)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.rate * warmth * 0.5 * (1 + math.cos(math.pi * self.progress))
-        self.network.set_tau(self.progress)
+            group["lr"] = self.recipe.rate * share
+        if isinstance(self.network, ReCUResNet20):
+            self.network.set_tau(self.progress)
         self.network.train()
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.form != "fused"):
             logits = self.forward(images)
-        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.smoothing)
+        loss = self._objective(logits.float(), images, labels)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        self.losses.append(float(loss.detach()))
+        self._loss += loss.detach()
+        self._count += 1
+
+    def _objective(self, logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy, and Hinton's distillation beside it: the teacher's softened classes, T^2 times their KL."""
+        hard = functional.cross_entropy(logits, labels, label_smoothing=self.recipe.smoothing)
+        if self.teacher is None:
+            return hard
+        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16):
+            wanted = self.teacher(images)
+        t = self.recipe.temperature
+        soft = functional.kl_div(
+            functional.log_softmax(logits / t, 1), functional.softmax(wanted.float() / t, 1), reduction="batchmean"
+        )
+        return (1 - self.recipe.distil) * hard + self.recipe.distil * t * t * soft
 
     def _end_epoch(self) -> None:
         epoch = self.step // self.steps_per_epoch
         accuracy = math.nan
         if self.done or epoch % 5 == 0:
             accuracy = evaluate(self.network, self.test_images, len(self.test_images) if self.done else GLANCE)
+        if self.world.writes:
+            self._log(epoch, accuracy)
+        self._loss.zero_()
+        self._count = 0
+
+    def _log(self, epoch: int, accuracy: float) -> None:
         with (self.folder / "log.csv").open("a", newline="") as stream:
             writer = csv.writer(stream)
             if stream.tell() == 0:
                 writer.writerow(["epoch", "loss", "test_top1", "learning_rate", "time"])
-            rate = self.optimizer.param_groups[0]["lr"]
-            loss = sum(self.losses) / len(self.losses)
-            writer.writerow([epoch, f"{loss:.4f}", f"{accuracy:.4f}", f"{rate:.5f}", int(time.time())])
-        self.losses = []
-
-    def _generator(self, salt: int) -> torch.Generator:
-        """Random numbers that depend on seed and position alone, so that a resumed run draws the same."""
-        epoch = self.step // self.steps_per_epoch
-        return torch.Generator().manual_seed((self.seed * 1009 + epoch) * 1_000_003 + salt)
+            lr = self.optimizer.param_groups[0]["lr"]
+            writer.writerow([epoch, f"{self.loss:.4f}", f"{accuracy:.4f}", f"{lr:.5f}", int(time.time())])
 
     def save(self) -> None:
         """Write the checkpoint so that a kill leaves the old or the new one, never half of one."""
+        now = time.monotonic()
+        self.seconds += now - self._since
+        self._since = self._saved = now
+        if not self.world.writes:
+            return
         state: dict[str, Any] = {
             "recipe": asdict(self.recipe),
             "seed": self.seed,
             "step": self.step,
             "progress": self.progress,
-            "losses": self.losses,
+            "seconds": self.seconds,
+            "loss": [float(self._loss), self._count],
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
@@ -175,39 +226,51 @@ class Run:
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(self.folder / "checkpoint.pt")
-        self._saved = time.monotonic()
 
     def _resume(self) -> None:
         state = torch.load(self.folder / "checkpoint.pt", map_location=self.device, weights_only=True)
-        want = asdict(self.recipe)
-        have = {**state["recipe"], "widths": tuple(state["recipe"]["widths"])}
-        if have != want or state["seed"] != self.seed:
+        if complete(state["recipe"]) != self.recipe or state["seed"] != self.seed:
             raise ValueError(f"{self.folder} holds a run of another recipe or seed, choose another folder")
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.progress, self.losses = state["step"], state["progress"], state["losses"]
-        if self.step % self.steps_per_epoch:
-            self._order = torch.randperm(len(self.train_images), generator=self._generator(0))
+        self.step, self.progress, self.seconds = state["step"], state["progress"], state.get("seconds", 0.0)
+        total, self._count = state.get("loss", (0.0, 0))
+        self._loss.fill_(total)
 
 
-def train(runs: Sequence[Run], report: Callable[[], None] | None = None, *, threads: bool = False) -> None:
+def train(
+    runs: Sequence[Run],
+    report: Callable[[], None] | None = None,
+    *,
+    threads: bool = False,
+    stop: float | None = None,
+) -> bool:
     """Train all runs, a step each in turn, so that small networks share a device that one alone leaves idle.
 
     Args:
-        runs: with one plan, or none.
+        runs: with one deadline, or none.
         report: called after each round of steps.
         threads: give each run a thread of its own: on a CPU, where a step of one network on one core costs less than
             half of a step on two.
+        stop: of ``time.monotonic()``: write checkpoints and return then, done or not.
+
+    Returns:
+        whether all runs are done.
     """
     with ThreadPoolExecutor(len(runs) if threads else 1) as pool:
         if threads:
             list(pool.map(lambda _: torch.set_num_threads(1), runs))
         while unfinished := [run for run in runs if not run.done]:
+            if stop is not None and time.monotonic() >= stop:
+                for run in unfinished:
+                    run.save()
+                return False
             list(pool.map(Run.advance, unfinished))
             if runs[0].deadline is not None:
                 runs[0].deadline.tick()
             if report is not None:
                 report()
+    return True
 
 
 @torch.no_grad()

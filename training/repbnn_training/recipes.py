@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -10,7 +11,7 @@ class Recipe:
     """How one network is trained.
 
     Attributes:
-        network: which definition of ``networks``.
+        network: ``recu-resnet20``, or ``resnet20-float``, the same in full precision.
         beta: RepBNN's repeat factor.
         epochs: passes over the training images.
         batch: images a step.
@@ -21,6 +22,8 @@ class Recipe:
         smoothing: label smoothing.
         normalise: ReCU's division of the activation by its deviation while training.
         widths: channels of the three stages.
+        distil: weight of the teacher's answer in the loss, 0 to 1; above 0 a teacher must be given.
+        temperature: that softens teacher and student.
     """
 
     name: str
@@ -35,20 +38,45 @@ class Recipe:
     smoothing: float = 0.0
     normalise: bool = True
     widths: tuple[int, int, int] = (16, 32, 64)
+    distil: float = 0.0
+    temperature: float = 4.0
+
+
+def complete(state: dict[str, Any]) -> Recipe:
+    """A recipe out of a checkpoint, which knows of no field that came later."""
+    known = {field.name for field in fields(Recipe)}
+    given = {name: value for name, value in state.items() if name in known}
+    return Recipe(**{**given, "widths": tuple(given["widths"])})
 
 
 _PAPER = Recipe("recu-resnet20")
 _QUICK = replace(_PAPER, epochs=30, warmup=0.5, normalise=False)
+_GPU = replace(_PAPER, epochs=200, batch=256, rate=0.2, normalise=False)
+_FLOAT = replace(_PAPER, network="resnet20-float", epochs=200)
+_SMOKE = replace(_QUICK, epochs=1, widths=(8, 16, 32), warmup=0.1)
+
+
+def _pair(plain: Recipe, name: str, **changes: Any) -> tuple[Recipe, Recipe]:
+    """A recipe for the network of beta 1 and, all else equal, of beta 2."""
+    return replace(plain, name=name, **changes), replace(plain, name=f"rep-{name}", beta=2, **changes)
+
 
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        _PAPER,
-        replace(_PAPER, name="rep-recu-resnet20", beta=2),
-        replace(_QUICK, name="recu-resnet20-cpu"),
-        replace(_QUICK, name="rep-recu-resnet20-cpu", beta=2),
+        *_pair(_PAPER, "recu-resnet20"),
+        *_pair(_QUICK, "recu-resnet20-cpu"),
+        *_pair(_QUICK, "recu-resnet20-cpu-kd", distil=0.7),
+        *_pair(_GPU, "recu-resnet20-gpu"),
+        *_pair(_GPU, "recu-resnet20-gpu-kd", distil=0.7),
+        replace(_FLOAT, name="resnet20-float"),
+        replace(_FLOAT, name="resnet20-float-gpu", batch=256, rate=0.2),
+        replace(_FLOAT, name="resnet20-float-cpu", epochs=20, warmup=0.5),
         replace(_QUICK, name="recu-resnet20-short", epochs=4, warmup=0.3),
-        replace(_QUICK, name="smoke", epochs=1, widths=(8, 16, 32), beta=2, warmup=0.1),
+        *_pair(_SMOKE, "smoke"),
+        *_pair(_SMOKE, "smoke-kd", distil=0.7),
+        replace(_SMOKE, name="smoke-float", network="resnet20-float"),
     )
 }
-"""ReCU's own recipe for both, the same cut to CPU hours, and a smoke test."""
+"""ReCU's own recipe; the same for CPU hours and for GPU minutes, plain and distilled; the full-precision network; smoke
+tests."""
