@@ -25,9 +25,11 @@ _WHERE = {
     "doctor": "repbnn_edge.diagnosis",
     "load_delegate": "repbnn_edge.runtime.delegate",
     "Interpreter": "repbnn_edge.runtime.litert",
+    "CompiledModel": "repbnn_edge.runtime.litert_compiled",
 }
 
 __all__ = [
+    "CompiledModel",
     "Interpreter",
     "__version__",
     "convert",
@@ -70,3 +72,4 @@ if TYPE_CHECKING:
     from repbnn_edge.reptran import rep_tran, transform
     from repbnn_edge.runtime.delegate import load_delegate
     from repbnn_edge.runtime.litert import Interpreter
+    from repbnn_edge.runtime.litert_compiled import CompiledModel

@@ -18,6 +18,12 @@ struct TfLiteDelegate* tflite_plugin_create_delegate(const char* const* option_k
 /* Before or after the interpreters that use it; null is allowed. */
 void tflite_plugin_destroy_delegate(struct TfLiteDelegate* delegate);
 
+/* For LiteRT 2.x's CompiledModel: every model that this LiteRtEnvironment compiles for the CPU runs on the delegate
+   first, and on the environment's own kernels after it. libLiteRt.so must be loaded. 0, or 1 with one sentence as
+   above. */
+int repbnn_register_accelerator(void* environment, const char* const* option_keys, const char* const* option_values,
+                                size_t num_options, void (*report_error)(const char* message));
+
 #ifdef __cplusplus
 }
 #endif

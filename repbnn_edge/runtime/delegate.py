@@ -7,6 +7,7 @@ import ctypes
 import importlib
 import os
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,27 @@ def find_library() -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
+def require_library() -> Path:
+    """As :func:`find_library`.
+
+    Raises:
+        UnsupportedError: this installation has none.
+    """
+    library = find_library()
+    if library is None:
+        raise UnsupportedError(
+            LIBRARY_NAME,
+            "this installation was built without it",
+            "install on Linux x86-64 or aarch64 with a C++ compiler, or build it with `make native`",
+        )
+    return library
+
+
+def as_texts(options: Mapping[str, object]) -> dict[str, str]:
+    """Options as the library reads them."""
+    return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in options.items()}
+
+
 def load_delegate(**options: object) -> Any:
     """Load the delegate for ``ai_edge_litert``, ``tflite_runtime`` or ``tf.lite``.
 
@@ -46,14 +68,7 @@ def load_delegate(**options: object) -> Any:
         UnsupportedError: no library for this platform, or no runtime that loads delegates.
         UsageError: an unknown option or value; the error names the valid ones.
     """
-    library = find_library()
-    if library is None:
-        raise UnsupportedError(
-            LIBRARY_NAME,
-            "this installation was built without it",
-            "install on Linux x86-64 or aarch64 with a C++ compiler, or build it with `make native`",
-        )
-    pairs = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in options.items()}
+    library = require_library()
     try:
         # First by ourselves: the runtime's own loader leaves a half-made object, which then complains on its deletion.
         ctypes.CDLL(str(library))
@@ -61,7 +76,7 @@ def load_delegate(**options: object) -> Any:
         why = f"it cannot be loaded ({error})"
         raise UnsupportedError(str(library), why, "build it again on this machine") from error
     try:
-        return _loader()(str(library), options=pairs)
+        return _loader()(str(library), options=as_texts(options))
     except ValueError as error:
         reason = str(error).partition("\n")[2] or str(error)
         raise UsageError("the delegate", reason, "correct the options") from error

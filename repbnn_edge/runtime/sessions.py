@@ -1,12 +1,14 @@
 """One way to run a file, whichever runtime does it: what bench, eval and demo stand on. Imports no framework itself.
 
-======== ======================================================== ==================================
-name     what                                                     operators of LCE
-======== ======================================================== ==================================
-litert   stock ai-edge-litert                                     by our delegate
-tflite   stock tflite-runtime, or tf.lite where it is missing     by our delegate
-lce      larq-compute-engine's own interpreter                    built in
-======== ======================================================== ==================================
+=============== ================================================== =====================
+name            what                                               operators of LCE
+=============== ================================================== =====================
+litert          stock ai-edge-litert                               by our delegate
+litert-compiled stock ai-edge-litert, its CompiledModel            by our delegate
+tflite          stock tflite-runtime, or tf.lite where it is       by our delegate
+                missing
+lce             larq-compute-engine's own interpreter              built in
+=============== ================================================== =====================
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from numpy.typing import NDArray
 
 from repbnn_edge.errors import BadInputError, UnsupportedError, UsageError
 
-RUNTIMES = ("litert", "tflite", "lce")
+RUNTIMES = ("litert", "tflite", "lce", "litert-compiled")
 Array = NDArray[Any]
 
 
@@ -108,6 +110,8 @@ def open_session(
         raise UsageError("--num-threads", f"it is {num_threads}", "give at least 1")
     if runtime == "lce":
         return _LceSession(data, num_threads)
+    if runtime == "litert-compiled":
+        return _CompiledSession(data, num_threads, delegate, dict(delegate_options or {}))
     return _TfliteSession(runtime, data, num_threads, delegate, dict(delegate_options or {}))
 
 
@@ -150,17 +154,39 @@ class _LceSession:
         return np.array(self._outputs[0])
 
 
+class _CompiledSession:
+    def __init__(self, data: bytes, threads: int, delegate: str, options: dict[str, str]) -> None:
+        from repbnn_edge.runtime.litert_compiled import CompiledModel
+
+        ours = _wants_ours("litert-compiled", data, delegate)
+        if not ours and delegate not in ("auto", "none"):
+            raise UsageError("--delegate", "litert-compiled takes no delegate but ours", "leave it out")
+        with tempfile.TemporaryDirectory(prefix="repbnn-") as folder:
+            explain = Path(folder) / "explain.json"
+            settings = {"log_level": "error", **options, "explain": str(explain)}
+            self._model = CompiledModel(
+                model_content=data, num_threads=threads, delegate_options=settings, use_delegate=ours
+            )
+            self.delegate = _facts(explain) if ours else None
+        self.runtime = ("litert-compiled", self._model.version)
+        (self.input_shape,) = self._model.input_shapes
+
+    def set_input(self, sample: Array) -> None:
+        self._model.set_inputs([np.ascontiguousarray(sample, np.float32).reshape(self.input_shape)])
+
+    def invoke(self) -> None:
+        self._model.invoke()
+
+    def output(self) -> Array:
+        return self._model.outputs()[0]
+
+
 class _TfliteSession:
     def __init__(self, name: str, data: bytes, threads: int, delegate: str, options: dict[str, str]) -> None:
         module, package = _tflite_module(name)
         self.runtime = (name, importlib.metadata.version(package))
         self.delegate: DelegateFacts | None = None
-        has_binary = b"LceBconv2d" in data
-        if delegate == "none" and has_binary:
-            raise UnsupportedError(
-                "the file", f"{name} does not know LCE's operators without a delegate", "leave out --delegate none"
-            )
-        ours = delegate == "auto" and has_binary
+        ours = _wants_ours(name, data, delegate)
         with tempfile.TemporaryDirectory(prefix="repbnn-") as folder:
             explain = Path(folder) / "explain.json"
             delegates = []
@@ -206,6 +232,15 @@ class _TfliteSession:
 
     def output(self) -> Array:
         return np.array(self._interpreter.get_tensor(self._output))
+
+
+def _wants_ours(runtime: str, data: bytes, delegate: str) -> bool:
+    has_binary = b"LceBconv2d" in data
+    if delegate == "none" and has_binary:
+        raise UnsupportedError(
+            "the file", f"{runtime} does not know LCE's operators without a delegate", "leave out --delegate none"
+        )
+    return delegate == "auto" and has_binary
 
 
 def _tflite_module(name: str) -> tuple[Any, str]:

@@ -48,6 +48,8 @@ def _commands() -> dict[str, list[str]]:
         "schedule_test",
         "flexbuffer_test",
         "delegate_test",
+        "accelerator_test",
+        "accelerator_old_test",
         "allocation_test",
         "abi_test",
         "fuzz_delegate",

@@ -13,7 +13,7 @@ from repbnn_edge.runtime.sessions import open_session
 SAMPLE = np.random.default_rng(0).standard_normal((1, 32, 32, 3)).astype(np.float32)
 
 
-@pytest.mark.parametrize("runtime", ["litert", "tflite"])
+@pytest.mark.parametrize("runtime", ["litert", "tflite", "litert-compiled"])
 def test_a_stock_runtime_with_our_delegate_gives_lces_answer(resnet20: Path, runtime: str) -> None:
     outputs = []
     for name in (runtime, "lce"):
@@ -25,8 +25,9 @@ def test_a_stock_runtime_with_our_delegate_gives_lces_answer(resnet20: Path, run
     np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-4, atol=1e-4)
 
 
-def test_what_the_delegate_took_is_told(resnet20: Path) -> None:
-    session = open_session("litert", resnet20.read_bytes())
+@pytest.mark.parametrize("runtime", ["litert", "litert-compiled"])
+def test_what_the_delegate_took_is_told(resnet20: Path, runtime: str) -> None:
+    session = open_session(runtime, resnet20.read_bytes())
     assert session.delegate is not None
     assert session.delegate.partitions >= 1
     assert session.delegate.binary_refused == []
@@ -34,8 +35,9 @@ def test_what_the_delegate_took_is_told(resnet20: Path) -> None:
 
 
 def test_a_stock_runtime_without_it_cannot_run_lces_operators(resnet20: Path) -> None:
-    with pytest.raises(UnsupportedError, match="without a delegate"):
-        open_session("litert", resnet20.read_bytes(), delegate="none")
+    for runtime in ("litert", "litert-compiled"):
+        with pytest.raises(UnsupportedError, match="without a delegate"):
+            open_session(runtime, resnet20.read_bytes(), delegate="none")
 
 
 def test_wrong_words_are_usage_errors(resnet20: Path) -> None:
@@ -48,3 +50,5 @@ def test_wrong_words_are_usage_errors(resnet20: Path) -> None:
         open_session("litert", data, delegate_options={"colour": "red"})
     with pytest.raises(BadInputError, match="no such file"):
         open_session("litert", data, delegate="/missing/library.so")
+    with pytest.raises(UsageError, match="no delegate but ours"):
+        open_session("litert-compiled", data, delegate="/missing/library.so")
