@@ -32,16 +32,17 @@ def read(path: Path) -> report.BenchReport:
 
 def _judged(row: report.BenchResult) -> report.BenchResult:
     samples = _samples(row)
+    summary = statistics.summarise(samples) if samples else None
     reasons = [Reason(r.code, r.detail) for r in row.verdict.reasons if r.code in _OWN]
     if samples:
         effort = Effort(row.config.num_runs, row.config.min_secs, row.config.max_secs)
-        reasons += verdicts.of_samples(samples, effort, _TICK_MS)
+        reasons += verdicts.of_samples(samples, effort, _TICK_MS, summary)
         reasons += verdicts.of_environment(row.environment.get("before", {}), row.environment.get("after", {}))
         reasons += verdicts.of_delegate(row.delegate.refused if row.delegate else ())
     elif row.latency_ms is None and not any(reason.code in verdicts.FAILED for reason in reasons):
         reasons.append(Reason("runner_failed", "the app wrote no samples"))
-    shown = bool(samples) and not any(reason.code == "emulated" for reason in reasons)
-    latency = report.Latency(**asdict(statistics.summarise(samples))) if shown else None
+    shown = summary is not None and not any(reason.code == "emulated" for reason in reasons)
+    latency = report.Latency(**asdict(summary)) if shown and summary else None
     changes = {
         "latency_ms": latency,
         "runs": sum(map(len, samples)),

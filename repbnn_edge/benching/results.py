@@ -25,7 +25,8 @@ def result(row: Row, outcome: Outcome, device: Mapping[str, Any], schedule: Sche
     inspected = inspect_file(row.file)
     emulated = device.get("emulated")
     outcome.after = {**outcome.after, "other_cpu_share": max(outcome.shares, default=None)} if outcome.after else {}
-    reasons = _reasons(outcome, schedule, emulated)
+    summary = statistics.summarise(outcome.samples) if outcome.samples else None
+    reasons = _reasons(outcome, summary, schedule, emulated)
     runtime, delegate = outcome.loaded.get("runtime"), outcome.loaded.get("delegate")
     kernels = outcome.loaded.get("float_kernels")
     return report.BenchResult(
@@ -40,7 +41,7 @@ def result(row: Row, outcome: Outcome, device: Mapping[str, Any], schedule: Sche
             repeats=schedule.repeats,
             **asdict(schedule.effort),
         ),
-        latency_ms=None if emulated else _latency(outcome),
+        latency_ms=None if emulated else _latency(outcome, summary),
         samples_ms=[process.round(6).tolist() for process in outcome.samples],
         runs=sum(map(len, outcome.samples)) or sum(int(s["count"]) for s in outcome.summaries),
         init_ms=_middle(outcome.init_ms),
@@ -58,13 +59,15 @@ def result(row: Row, outcome: Outcome, device: Mapping[str, Any], schedule: Sche
     )
 
 
-def _reasons(outcome: Outcome, schedule: Schedule, emulated: object) -> list[Reason]:
+def _reasons(
+    outcome: Outcome, summary: statistics.Summary | None, schedule: Schedule, emulated: object
+) -> list[Reason]:
     reasons = list(outcome.reasons)
     if emulated:
         reasons.append(Reason("emulated", str(emulated)))
     if outcome.samples:
         tick = time.get_clock_info("perf_counter").resolution * 1e3
-        reasons += verdicts.of_samples(outcome.samples, schedule.effort, tick)
+        reasons += verdicts.of_samples(outcome.samples, schedule.effort, tick, summary)
     elif outcome.summaries:
         reasons += verdicts.of_summaries(outcome.summaries, schedule.effort)
     if outcome.samples or outcome.summaries:
@@ -73,9 +76,9 @@ def _reasons(outcome: Outcome, schedule: Schedule, emulated: object) -> list[Rea
     return reasons
 
 
-def _latency(outcome: Outcome) -> report.Latency | None:
-    if outcome.samples:
-        return report.Latency(**asdict(statistics.summarise(outcome.samples)))
+def _latency(outcome: Outcome, summary: statistics.Summary | None) -> report.Latency | None:
+    if summary is not None:
+        return report.Latency(**asdict(summary))
     if outcome.summaries:
         return report.Latency(**statistics.of_summaries(outcome.summaries))
     return None

@@ -111,10 +111,38 @@ def _bootstrap_medians(process: NDArray[np.float64], random: np.random.Generator
     """Medians of one process resampled in blocks of neighbouring runs, about the square root of their number long."""
     count = len(process)
     length = max(1, round(count**0.5))
+    if count > _EXACT_RUNS:
+        return _binned_medians(process, length, random)
     blocks = -(-count // length)
     starts = random.integers(0, count, (RESAMPLES, blocks))
     index = (starts[:, :, None] + np.arange(length)) % count
     return np.asarray(np.median(process[index.reshape(RESAMPLES, -1)[:, :count]], axis=1))
+
+
+def _binned_medians(process: NDArray[np.float64], length: int, random: np.random.Generator) -> NDArray[np.float64]:
+    """The same for long series, without a copy of the series for each resample.
+
+    Blocks do not overlap (Carlstein 1986). Of each block it is counted once how many of its runs lie below each of some
+    edges; a resample is then a sum of such rows, and its median lies between the two edges where half is reached.
+    """
+    blocks = len(process) // length
+    rows = process[: blocks * length].reshape(blocks, length)
+    edges = np.unique(np.quantile(process, _EDGES))
+    if len(edges) < 2:
+        return np.full(RESAMPLES, float(edges[0]))
+    below = np.stack([np.searchsorted(np.sort(row), edges, side="right") for row in rows]).astype(np.float64)
+    drawn = random.multinomial(blocks, np.full(blocks, 1 / blocks), RESAMPLES) @ below
+    half = blocks * length / 2
+    right = np.clip((drawn >= half).argmax(axis=1), 1, len(edges) - 1)
+    pick = np.arange(RESAMPLES)
+    low, high = drawn[pick, right - 1], drawn[pick, right]
+    share = np.clip((half - low) / np.maximum(high - low, 1e-9), 0.0, 1.0)
+    return np.asarray(edges[right - 1] + share * (edges[right] - edges[right - 1]))
+
+
+_EXACT_RUNS = 512
+_EDGES = np.concatenate([np.linspace(0, 1, 129), np.linspace(0.3, 0.7, 385)])
+"""Ranks of the edges, closer where medians lie."""
 
 
 def interval(values: NDArray[np.float64]) -> tuple[float, float]:
@@ -132,12 +160,13 @@ def ratio(ours: Samples, reference: Samples) -> tuple[float, tuple[float, float]
     if len(ours) != len(reference):
         values = bootstrap_centres(ours, _SEED) / bootstrap_centres(reference, _SEED + 1)
         return centre(ours) / centre(reference), interval(values)
-    random = np.random.default_rng(_SEED)
-    pairs = np.stack(
-        [_bootstrap_medians(a, random) / _bootstrap_medians(b, random) for a, b in zip(ours, reference, strict=True)]
-    )
-    value = float(np.median([np.median(a) / np.median(b) for a, b in zip(ours, reference, strict=True)]))
-    return value, _paired_interval(pairs, value)
+    ratios = [float(np.median(a) / np.median(b)) for a, b in zip(ours, reference, strict=True)]
+    if len(ratios) == 1:
+        random = np.random.default_rng(_SEED)
+        drawn = _bootstrap_medians(ours[0], random) / _bootstrap_medians(reference[0], random)
+        return ratios[0], interval(drawn)
+    value = float(np.median(ratios))
+    return value, _paired_interval(ratios, value)
 
 
 def unpaired_ratio(ours: Samples, reference: Samples) -> tuple[float, tuple[float, float]]:
@@ -162,18 +191,14 @@ def unpaired_ratio(ours: Samples, reference: Samples) -> tuple[float, tuple[floa
     return value, (float(np.exp(middle - half)), float(np.exp(middle + half)))
 
 
-def _paired_interval(pairs: NDArray[np.float64], value: float) -> tuple[float, float]:
+def _paired_interval(ratios: Sequence[float], value: float) -> tuple[float, float]:
     """The interval of a paired ratio.
 
     A bootstrap over the three or five processes of a usual bench is too narrow: it draws the same few again and
     again. So between processes Student's t is used, on the logarithms of their ratios; what varies within them is in
     it. One pair alone has the bootstrap within it, and nothing to say of other processes.
     """
-    logs = np.log(pairs)
-    count = len(logs)
-    if count == 1:
-        return interval(pairs[0])
-    half = _student(count - 1) * float(np.median(logs, axis=1).std(ddof=1)) / count**0.5
+    half = _student(len(ratios) - 1) * float(np.std(np.log(ratios), ddof=1)) / len(ratios) ** 0.5
     middle = float(np.log(value))
     return float(np.exp(middle - half)), float(np.exp(middle + half))
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from repbnn_edge.benching.presets import Effort
 from repbnn_edge.benching.report import OutputCheck
-from repbnn_edge.benching.statistics import Samples, summarise, typical
+from repbnn_edge.benching.statistics import Samples, Summary, summarise, typical
 from repbnn_edge.benching.statistics import of_summaries as of_processes
 
 INCONCLUSIVE = (
@@ -41,15 +41,16 @@ class Reason:
     detail: str
 
 
-def of_samples(samples: Samples, effort: Effort, timer_ms: float) -> list[Reason]:
+def of_samples(samples: Samples, effort: Effort, timer_ms: float, known: Summary | None = None) -> list[Reason]:
     """What the samples alone say against the number.
 
     Args:
         samples: milliseconds, one array a process, none empty.
         effort: what was asked for.
         timer_ms: the clock's resolution.
+        known: what ``summarise`` said of them, where somebody has asked.
     """
-    summary = summarise(samples)
+    summary = known or summarise(samples)
     runs = sum(map(len, samples))
     reasons = []
     if runs < THRESHOLDS["too_few_runs"]:

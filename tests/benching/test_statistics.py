@@ -39,6 +39,32 @@ def test_over_500_trials_the_coverage_is_90_to_99_percent(count: int) -> None:
     assert 0.90 <= share <= 0.99
 
 
+def test_long_series_have_the_same_interval_from_counts() -> None:
+    random = np.random.default_rng(4)
+    (process,) = series.processes(random, 5.0, count=1, runs=500, within=0.05, between=0)
+    exact = np.percentile(statistics._bootstrap_medians(process, random), (2.5, 50, 97.5))
+    binned = np.percentile(statistics._binned_medians(process, 22, random), (2.5, 50, 97.5))
+    assert binned == pytest.approx(exact, abs=0.25 * (exact[2] - exact[0]))
+
+
+def test_a_million_runs_take_no_memory_to_speak_of() -> None:
+    import tracemalloc
+
+    process = np.random.default_rng(5).lognormal(0.0, 0.1, 1_000_000)
+    tracemalloc.start()
+    low, high = statistics.summarise([process]).ci95_median
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200 << 20
+    assert low < 1.0 < high and high - low < 0.002
+
+
+@pytest.mark.parametrize("values", [np.full(5000, 2.0), np.r_[np.full(2500, 1.0), np.full(2500, 3.0)]])
+def test_series_of_few_values_have_an_interval(values: np.ndarray) -> None:
+    low, high = statistics.summarise([values]).ci95_median
+    assert values.min() <= low <= high <= values.max()
+
+
 def test_the_same_samples_give_the_same_interval() -> None:
     samples = series.processes(np.random.default_rng(1), 5.0)
     assert statistics.summarise(samples) == statistics.summarise(samples)

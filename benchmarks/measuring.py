@@ -1,0 +1,125 @@
+"""Is bench itself honest? Three questions, each a command of its own.
+
+    python benchmarks/measuring.py loop        # its median against a bare loop around the interpreter's invoke
+    python benchmarks/measuring.py overhead    # its wall time minus that of the processes that it starts
+    python benchmarks/measuring.py itself      # a file against itself: how often does the interval hold 1?
+
+`loop` runs blocks of both kinds in turn in one process. `overhead` times the whole command from outside. `itself`
+benches two names of one file: the answer "no difference" is right in every one of its trials.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+SMALL = ROOT / "tests" / "tflite" / "corpus" / "rep_small.tflite"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("question", choices=("loop", "overhead", "itself"))
+    parser.add_argument("--file", type=Path, default=SMALL)
+    parser.add_argument("--blocks", type=int, default=30, help="loop: of each kind")
+    parser.add_argument("--seconds", type=float, default=0.1, help="loop: of a block; itself: of a process")
+    parser.add_argument("--trials", type=int, default=40, help="itself, overhead")
+    parser.add_argument("--runtime", default="litert")
+    parser.add_argument("--json", type=Path, help="add the result to a list in this file")
+    options = parser.parse_args()
+    row = {"loop": loop, "overhead": overhead, "itself": itself}[options.question](options)
+    print(json.dumps(row))
+    if options.json:
+        rows = json.loads(options.json.read_text()) if options.json.exists() else []
+        options.json.write_text(json.dumps([*rows, row], indent=1) + "\n")
+
+
+def loop(options: argparse.Namespace) -> dict[str, Any]:
+    """Blocks of our measuring loop and of a bare one in turn, on one interpreter."""
+    from repbnn_edge.benching.presets import Effort
+    from repbnn_edge.benching.sampling import measure, warm_up
+    from repbnn_edge.runtime.sessions import open_session
+
+    session = open_session(options.runtime, options.file.read_bytes())
+    runtime = session._interpreter  # type: ignore[attr-defined]
+    warm_up(session.invoke)
+    effort = Effort(10, options.seconds, 60.0)
+    ratios, ours, bare = [], [], []
+    for _ in range(options.blocks):
+        measured = [value for batch in measure(session.invoke, effort) for value in batch]
+        count = len(measured)
+        times = []
+        for _ in range(count):
+            began = time.perf_counter_ns()
+            runtime._interpreter.Invoke()  # what the runtime binds itself
+            times.append(time.perf_counter_ns() - began)
+        ours.append(statistics.median(measured) / 1e6)
+        bare.append(statistics.median(times) / 1e6)
+        ratios.append(ours[-1] / bare[-1])
+    return {
+        "question": "loop",
+        "file": options.file.name,
+        "blocks": options.blocks,
+        "bench_ms": round(statistics.median(ours), 5),
+        "bare_ms": round(statistics.median(bare), 5),
+        "ratio": round(statistics.median(ratios), 4),
+    }
+
+
+def overhead(options: argparse.Namespace) -> dict[str, Any]:
+    """The whole command, from outside, minus what its report says that its processes took."""
+    seconds = []
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "out.json"
+        command = [sys.executable, "-m", "repbnn_edge.cli.main", "bench", str(options.file), "--num-runs", "50"]
+        command += ["--min-secs", "0.2", "--output", str(output), "-q"]
+        for _ in range(options.trials):
+            began = time.perf_counter()
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            wall = time.perf_counter() - began
+            seconds.append(wall - json.loads(output.read_text())["seconds"]["processes"])
+    return {
+        "question": "overhead",
+        "trials": options.trials,
+        "median_s": round(statistics.median(seconds), 3),
+        "most_s": round(max(seconds), 3),
+    }
+
+
+def itself(options: argparse.Namespace) -> dict[str, Any]:
+    """How many trials say that a file is neither faster nor slower than itself."""
+    from repbnn_edge.benching.presets import Effort
+    from repbnn_edge.benching.running import bench
+
+    held, widths, ratios = 0, [], []
+    with tempfile.TemporaryDirectory() as folder:
+        twins = [Path(folder) / name for name in ("a.tflite", "b.tflite")]
+        for twin in twins:
+            twin.write_bytes(options.file.read_bytes())
+        for _ in range(options.trials):
+            effort = Effort(50, options.seconds, 60.0)
+            rows = bench(twins, runtimes=[options.runtime], effort=effort, check_outputs=False).results
+            (reference,) = rows[1].references
+            low, high = reference.ci95
+            held += low <= 1 <= high
+            ratios.append(reference.ratio)
+            widths.append(high / low - 1)
+    return {
+        "question": "itself",
+        "file": options.file.name,
+        "trials": options.trials,
+        "no_difference": held,
+        "median_width": round(statistics.median(widths), 4),
+        "worst_ratio": round(max(ratios, key=lambda ratio: abs(ratio - 1)), 4),
+    }
+
+
+if __name__ == "__main__":
+    main()
