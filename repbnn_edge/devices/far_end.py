@@ -14,7 +14,7 @@ from repbnn_edge import console
 from repbnn_edge.devices import far_scripts
 from repbnn_edge.devices.host import exit_event
 from repbnn_edge.devices.interface import Event
-from repbnn_edge.devices.shell import CALL_SECONDS, Shell, call, full, lost, new_mark, quote
+from repbnn_edge.devices.shell import CALL_SECONDS, Shell, call, lost, new_mark, quote
 from repbnn_edge.devices.streaming import LineProcess, parse_event
 from repbnn_edge.errors import DeadlineError, DeviceError
 from repbnn_edge.files import sha256_of
@@ -107,8 +107,9 @@ class FarEnd:
         missing = {name: path for name, path in wanted.items() if name not in self._known}
         if missing:
             self._make_room(missing, keep=list(names.values()))
-        for name, path in missing.items():
-            self._push(path, name)
+            for name, path in missing.items():
+                self._push(path, name)
+            self._prove(missing)
         return {path: f"{self.cache}/{name}" for path, name in names.items()}
 
     def _push(self, path: Path, name: str) -> None:
@@ -119,16 +120,18 @@ class FarEnd:
             except DeviceError:
                 self._try_remove(partial)
                 raise
-        if not self._hashed([f".new-{name}"]):
+
+    def _prove(self, pushed: dict[str, Path]) -> None:
+        """Nothing is used whose content is not what was sent."""
+        proven = self._hashed(list(pushed))
+        self._known |= proven
+        changed = [path.name for name, path in pushed.items() if name not in proven]
+        if changed:
             raise DeviceError(
                 self.label,
-                f"{path.name} arrived there with another content, or the device cannot compute a sha256",
+                f"{changed[0]} arrived there with another content, or the device cannot compute a sha256",
                 "check its storage and cable, and run it again",
             )
-        moved = call(self.shell, f"cd {quote(self.cache)} && mv -f .new-{name} {name}")
-        if moved.code != 0:
-            raise full(self.shell, moved.errors.strip()[-200:])
-        self._known.add(name)
 
     def _hashed(self, names: list[str]) -> set[str]:
         script = far_scripts.fill(far_scripts.HASHES, cache=self.cache, names=" ".join(map(quote, names)))

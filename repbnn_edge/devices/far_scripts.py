@@ -27,6 +27,7 @@ alive() { [ -n "$2" ] && [ "$(start_of "$1")" = "$2" ]; }
 KEEPER = (
     """
 exec 3<&0 </dev/null
+trap : PIPE
 umask 077
 b=@BASE@
 m=@MARK@
@@ -91,6 +92,7 @@ m=@MARK@
     + _ALIVE
     + """
 cd @FOLDER@ || { echo "$m gone"; exit 0; }
+trap : PIPE
 @COMMAND@ 3<&- & r=$!
 echo "$r $(start_of $r)" >pid
 ( exec >/dev/null 2>&1; read -r word <&3; kill -9 $r ) & c=$!
@@ -104,18 +106,30 @@ if [ -e late ]; then rm -f late; echo "$m late"; fi
 times
 """
 )
-"""Runs one command in the run folder; ends it when its connection or its seconds are over, whatever it does itself."""
+"""Runs one command in the run folder; ends it when its connection or its seconds are over, whatever it does itself.
+
+A shell says "Killed" of a child on a stderr that may be gone: SIGPIPE must not end it before its children are.
+"""
 
 HASHES = """
 cd @CACHE@ || exit 9
-for f in @NAMES@; do
+for n in @NAMES@; do
+  f=$n
+  [ -f ".new-$n" ] && f=.new-$n
   [ -f "$f" ] || continue
   h=$(sha256sum <"$f" 2>/dev/null || toybox sha256sum <"$f" 2>/dev/null || busybox sha256sum <"$f" 2>/dev/null)
   h=${h%% *}
-  if [ "$h" = "${f#.new-}" ]; then chmod 700 "$f"; touch "$f"; echo "$f"; else rm -f "$f"; fi
+  if [ "$h" = "$n" ] && chmod 700 "$f" && touch "$f" && { [ "$f" = "$n" ] || mv -f "$f" "$n"; }; then
+    echo "$n"
+  else
+    rm -f "$f"
+  fi
 done
 """
-"""Of the named files in the cache, those whose content is what the name says; others are removed."""
+"""Of the named files, those in the cache whose content is what the name says; pushed ones take their place there.
+
+All others of these names are removed.
+"""
 
 ROOM = """
 cd @CACHE@ || exit 9

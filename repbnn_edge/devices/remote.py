@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from repbnn_edge.devices.interface import Event
 from repbnn_edge.devices.shell import Shell, call, quote
 from repbnn_edge.errors import DeviceError, UnsupportedError
 
-_BASE = "repbnn-edge"
+_BASE, _ANSWER = "repbnn-edge", "answer.bin"
 _CLEANING_SECONDS = 120.0
 _PREPARING_SECONDS = 600.0  # pushing files over a slow network is within the lock too
 
@@ -127,12 +129,20 @@ class RemoteDevice:
         local = {option: path for option, path in given.items() if path is not None}
         places = far.provide([files.runner, *local.values()])
         words = [places[files.runner], *(word for option, path in local.items() for word in (option, places[path]))]
-        yield from far.run([*words, *_options(request, limit)], limit)
+        if request.get("profile"):  # whose figures alone are asked for
+            yield from far.run([*words, *_options(request, limit)], limit)
+            return
+        for event in far.run([*words, "--output", _ANSWER, *_options(request, limit)], limit):
+            yield event
+            if event["event"] == "first":
+                yield {"event": "outputs", "data": self._answer(far)}
 
-    def pull(self, name: str, local: Path) -> None:
-        """Copy a file of the run folder, which the runner wrote there, to here."""
-        assert self._far is not None, "prepare comes first"
-        self._shell.pull(f"{self._far.folder}/{name}", local)
+    def _answer(self, far: FarEnd) -> str:
+        """What the network answered, in base64: fetched while the runner warms up, before it times anything."""
+        with tempfile.TemporaryDirectory(prefix="repbnn-") as folder:
+            local = Path(folder) / _ANSWER
+            self._shell.pull(f"{far.folder}/{_ANSWER}", local)
+            return base64.b64encode(local.read_bytes()).decode()
 
     def _runtime(self, runtime: str, files: binaries.Binaries) -> Path:
         if self._library is not None:
@@ -223,8 +233,6 @@ def _options(request: dict[str, Any], limit: float) -> list[str]:
     for switch in ("profile", "roofline"):
         if request.get(switch):
             words.append(f"--{switch}")
-    if request.get("output"):
-        words += ["--output", str(request["output"])]
     return words
 
 

@@ -29,6 +29,7 @@ PROPERTIES = {
 
 MakeSystem = Callable[..., FarSystem]
 MakeAdbd = Callable[..., Adbd]
+MakeBoard = Callable[[FarSystem], Sshd]
 
 
 @pytest.fixture
@@ -129,16 +130,30 @@ def pixel(phone: FarSystem, make_adbd: MakeAdbd, binaries: Path) -> Adbd:
 
 
 @pytest.fixture
-def board(make_system: MakeSystem, tmp_path: Path, binaries: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
-    """A board behind a real sshd, called ``board`` in the user's ssh configuration."""
+def make_board(tmp_path: Path, binaries: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeBoard]:
+    """Puts a real sshd before a far end, called ``board`` in the user's ssh configuration."""
     if not sshd.possible():
         pytest.skip("sshd or ssh is not installed")
-    far = make_system()
-    far.add_command("uname", 'case $1 in -m) echo aarch64;; *) exec /usr/bin/uname "$@";; esac')
-    server = Sshd(far, tmp_path / "sshd", noise="echo Welcome to the kitchen; echo 'Last login: never' >&2")
-    monkeypatch.setenv("PATH", f"{server.folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    yield server
-    server.close()
+    made: list[Sshd] = []
+
+    def make(far: FarSystem) -> Sshd:
+        far.add_command("uname", 'case $1 in -m) echo aarch64;; *) exec /usr/bin/uname "$@";; esac')
+        server = Sshd(far, tmp_path / "sshd", noise="echo Welcome to the kitchen; echo 'Last login: never' >&2")
+        monkeypatch.setenv("PATH", f"{server.folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
+        # No adb server is asked, and none started, for a board.
+        monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "1")
+        made.append(server)
+        return server
+
+    yield make
+    for server in made:
+        server.close()
+
+
+@pytest.fixture
+def board(make_system: MakeSystem, make_board: MakeBoard) -> Sshd:
+    """A 64-bit board."""
+    return make_board(make_system())
 
 
 @pytest.fixture(scope="session")

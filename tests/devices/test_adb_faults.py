@@ -43,6 +43,24 @@ def test_a_crash_is_told_by_its_signal(pixel: Adbd, model: Model, capsys: Captur
     assert pixel.system.ours() == CLEAN
 
 
+def test_a_wrong_answer_is_not_timed(pixel: Adbd, model: Model, capsys: Capture) -> None:
+    pixel.system.behave("wrong")
+    code, body, _ = bench(capsys, model(), "pixel")
+    assert code == 5
+    assert "wrong_output" in codes(body)
+    assert body["results"][0]["runs"] == 0
+    assert pixel.system.settle(3) == {}
+
+
+def test_cores_that_the_device_refuses(pixel: Adbd, model: Model, capsys: Capture) -> None:
+    pixel.system.behave("refused")
+    code, body, _ = bench(capsys, model(), "pixel", "--cores", "1")
+    assert code == 0
+    assert "affinity_refused" in codes(body)
+    arguments = json.loads((pixel.system.root / "tmp/arguments.json").read_text())
+    assert arguments[arguments.index("--cores") + 1] == "1"
+
+
 @pytest.mark.parametrize("how", ["junk", "nonsense"])
 def test_junk_in_the_output(pixel: Adbd, model: Model, capsys: Capture, how: str) -> None:
     pixel.system.behave(how)

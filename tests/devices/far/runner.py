@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 SOURCE = r"""#!@PYTHON@ -ES
-import json, os, signal, sys, time
+import json, os, signal, struct, sys, time
 
 def say(event, **body):
     print(json.dumps({"event": event, **body}), flush=True)
@@ -35,6 +35,10 @@ if what == "hang":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     time.sleep(1000)
+values = struct.unpack("<4f", open(options["--input"], "rb").read())
+answer = [-1.0 if what == "wrong" else max(value, 0.0) for value in values]
+if "--output" in options:
+    open(options["--output"], "wb").write(struct.pack("<4f", *answer))
 say("first", first_ms=2.0, repeatable=True)
 say("warm", runs=4, steady=True)
 if what == "drip":
@@ -42,13 +46,14 @@ if what == "drip":
         say("runs", ns=[1000000] * 5)
         time.sleep(0.05)
 began = time.time()
+if what == "refused":
+    say("affinity", refused="the kernel says no")
 count = int(options["--num-runs"])
 ns = [1000000 + (i * 7919) % 1000 for i in range(count)]
 say("runs", ns=ns[: count // 2])
 say("runs", ns=ns[count // 2 :])
 say("end", cpu_seconds=0.1, peak_memory_bytes=4096)
-if what == "arguments":
-    open("/tmp/arguments.json", "w").write(json.dumps(arguments))
+open("/tmp/arguments.json", "w").write(json.dumps(arguments))
 """
 
 

@@ -6,6 +6,7 @@ import getpass
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -30,7 +31,7 @@ class Sshd:
 
     def __init__(self, system: FarSystem, folder: Path, noise: str = "") -> None:
         folder.mkdir()
-        self.folder = folder
+        self.folder, self.far = folder, system
         for name in ("host_key", "user_key"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
         (folder / "authorized_keys").write_text((folder / "user_key.pub").read_text())
@@ -73,6 +74,18 @@ class Sshd:
         real = shutil.which("ssh", path=os.defpath + ":/usr/local/bin")
         (client / "ssh").write_text(f'#!/bin/sh\nexec {real} -F {shlex.quote(str(self.folder / "config"))} "$@"\n')
         (client / "ssh").chmod(0o755)
+
+    def log(self) -> str:
+        """What sshd said."""
+        return (self.folder / "log").read_text()
+
+    def cut(self) -> None:
+        """End every connection, as a network that goes with a reset."""
+        listing = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+        for line in listing.splitlines():
+            pid, parent = map(int, line.split())
+            if parent == self._process.pid:
+                os.kill(pid, signal.SIGKILL)
 
     def close(self) -> None:
         """End it and its sessions."""
