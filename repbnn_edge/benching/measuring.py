@@ -13,11 +13,13 @@ from typing import Any
 from repbnn_edge.benching import progress
 from repbnn_edge.benching.expected import Answers
 from repbnn_edge.benching.outcome import Outcome
+from repbnn_edge.benching.presets import Effort
 from repbnn_edge.benching.rows import Row, Schedule
 from repbnn_edge.devices.interface import Event
 from repbnn_edge.errors import DeviceError
 
 Pair = tuple[Row, Outcome]
+_ONE_RUN = Effort(1, 0.0, 1.0)
 
 
 @dataclass
@@ -131,7 +133,13 @@ def _run_process(row: Row, outcome: Outcome, session: Session, watch: progress.W
 def _profile(row: Row, outcome: Outcome, session: Session) -> None:
     """One more process that times operators; what it says of anything else is not taken."""
     timed = Outcome()
-    request = {**_request(row, session), "cores": list(row.cores), "profile": True, "roofline": True}
+    request = {
+        **_request(row, session),
+        "cores": list(row.cores),
+        "profile": True,
+        "roofline": True,
+        "effort": asdict(_ONE_RUN),  # a runner measures before it profiles
+    }
     with contextlib.suppress(DeviceError):
         timed.add_process(session.timed(row.device.run(request, session.schedule.limit)))
     outcome.ops, outcome.roofline = timed.ops, timed.roofline

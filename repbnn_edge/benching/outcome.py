@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repbnn_edge.benching.expected import Expected
+from repbnn_edge.benching.profiling import joined
 from repbnn_edge.benching.report import OutputCheck
 from repbnn_edge.benching.verdicts import FAILED, Reason
 from repbnn_edge.devices.interface import Event
@@ -125,7 +126,7 @@ class Outcome:
         elif kind == "cores":
             self.ran_on.update(int(core) for core in event["ran_on"])
         elif kind == "ops":
-            self.ops = event["ops"]
+            self.ops = joined(event)
         elif kind == "roofline":
             self.roofline = {name: float(event[name]) for name in ("popcount_per_s", "bytes_per_s")}
         elif kind == "summary":
@@ -144,7 +145,7 @@ class Outcome:
             return f"{self.error['what']}: {self.error['why']}"
         if event["signal"]:
             return f"ended by {event['signal']}"
-        lines = [line for line in event["stderr"].splitlines() if line.strip()]
+        lines = [line for line in event["stderr"].splitlines() if line.strip() and not line.startswith("INFO: ")]
         return lines[-1][:300] if lines else f"exit code {event['code']}"
 
 

@@ -16,22 +16,32 @@ from typing import Any
 
 import numpy as np
 
+from repbnn_edge.benching.ceilings import roofline
 from repbnn_edge.benching.report import OpTime
+from repbnn_edge.devices.interface import Event
 from repbnn_edge.inspection.report import OperatorRow
 from repbnn_edge.runtime.sessions import open_session
 
 _WARMUPS, _LEAST_RUNS, _SECONDS = 3, 10, 1.5
 
 
-def profile(request: dict[str, Any], data: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Run a file with the delegate's clocks on; gives one ``ops`` event, without ``ops`` where nothing tells them."""
+def profile(request: dict[str, Any], data: bytes) -> Iterator[Event]:
+    """Run a file with the delegate's clocks on; gives an ``ops`` event, and a ``roofline`` where it can be measured.
+
+    ``ops`` is None where nothing tells them.
+    """
+    yield _operators(request, data)
+    if request.get("roofline") and (ceilings := roofline(request["num_threads"], request["cores"])):
+        yield ceilings
+
+
+def _operators(request: dict[str, Any], data: bytes) -> Event:
     with tempfile.TemporaryDirectory(prefix="repbnn-") as folder:
         path = Path(folder) / "profile.json"
         ours = request["delegate"] == "auto" and request["runtime"] != "lce" and b"LceBconv2d" in data
         options = {**request["delegate_options"], **({"profiling": str(path)} if ours else {})}
         if not ours:
-            yield "ops", {"ops": None, "why": f"{request['runtime']} tells no times of single operators from Python"}
-            return
+            return {"event": "ops", "ops": None}
         session = open_session(
             request["runtime"], data, num_threads=request["num_threads"], delegate="auto", delegate_options=options
         )
@@ -52,7 +62,22 @@ def profile(request: dict[str, Any], data: bytes) -> Iterator[tuple[str, dict[st
         steps = delegate_steps(json.loads(path.read_text(encoding="utf-8")))
     rest = max(float(np.mean(times)) - sum(step["mean_ms"] for step in steps), 0.0)
     left = {"index": None, "name": kept, "type": runtime, "mean_ms": rest, "delegated": False}
-    yield "ops", {"ops": [*steps, left]}
+    return {"event": "ops", "ops": [*steps, left]}
+
+
+def joined(event: Event) -> list[dict[str, Any]] | None:
+    """The operators of an ``ops`` event; where the runner brings ``delegate_steps``, these instead of their node."""
+    ops, own = event["ops"], event.get("delegate_steps")
+    if not ops or not own:
+        return list(ops) if ops else None
+    steps, rows = delegate_steps(own), []
+    for op in ops:
+        if not op["delegated"]:
+            rows.append(op)
+        else:
+            rows += steps
+            steps = []
+    return rows
 
 
 def delegate_steps(profile: dict[str, Any]) -> list[dict[str, Any]]:

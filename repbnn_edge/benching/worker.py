@@ -48,8 +48,8 @@ def _serve(request: dict[str, Any], events: TextIO) -> None:
     if request.get("profile"):
         from repbnn_edge.benching.profiling import profile
 
-        for event, body in profile(request, data):
-            _emit(events, event, **body)
+        for event in profile(request, data):
+            _emit(events, **event)
         return
     began = time.perf_counter()
     session = open_session(
@@ -108,7 +108,7 @@ def _float_kernels(session: Session) -> str:
     name, version = session.runtime
     if name == "lce":
         return f"TFLite's builtin kernels in larq-compute-engine {version}, without XNNPACK"
-    package = {"litert": "ai-edge-litert"}.get(name, name)
+    package = {"litert": "ai-edge-litert", "litert-compiled": "ai-edge-litert"}.get(name, name)
     return f"XNNPACK of {package} {version}"
 
 

@@ -40,7 +40,8 @@ def command(
         ),
     ] = None,
     runtime: Annotated[
-        list[str] | None, typer.Option(help="litert, tflite or lce; repeatable.", show_default="litert")
+        list[str] | None,
+        typer.Option(help="litert, litert-compiled, tflite or lce; repeatable.", show_default="litert"),
     ] = None,
     num_threads: Annotated[str, typer.Option("--num-threads", "--num_threads", help="One number, or 1,2,4.")] = "1",
     cores: Annotated[str, typer.Option(help="prime, big, little, all, or a hex mask as for taskset.")] = "all",

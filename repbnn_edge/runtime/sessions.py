@@ -128,6 +128,8 @@ def import_runtime(runtime: str) -> None:
 
         stack.larq_compute_engine()
         importlib.import_module("larq_compute_engine.tflite.python.interpreter")
+    elif runtime == "litert-compiled":
+        importlib.import_module("repbnn_edge.runtime.litert_compiled")
     else:
         _tflite_module(runtime)
 
@@ -170,9 +172,10 @@ class _CompiledSession:
             self.delegate = _facts(explain) if ours else None
         self.runtime = ("litert-compiled", self._model.version)
         (self.input_shape,) = self._model.input_shapes
+        self.input_type = np.dtype(self._model.input_types[0])
 
     def set_input(self, sample: Array) -> None:
-        self._model.set_inputs([np.ascontiguousarray(sample, np.float32).reshape(self.input_shape)])
+        self._model.set_inputs([np.ascontiguousarray(sample, self.input_type).reshape(self.input_shape)])
 
     def invoke(self) -> None:
         self._model.invoke()

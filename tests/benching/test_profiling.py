@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from repbnn_edge import inspect_file
-from repbnn_edge.benching import profiling, running
+from repbnn_edge.benching import ceilings, profiling, running
+from repbnn_edge.benching.page import roof
 from repbnn_edge.benching.presets import Effort
 
 PROFILE = {
@@ -63,3 +64,32 @@ def test_the_whole_bench_times_operators(rep_small: Path, fusion: str) -> None:
     assert nodes >= {o.index for o in inspect_file(rep_small).operators if o.op == "LceBconv2d"}
     assert row.ops[-1].index is None and "FULLY_CONNECTED" in row.ops[-1].name
     json.dumps(report.to_json(), allow_nan=False)
+
+
+def test_a_runners_delegate_node_becomes_its_steps() -> None:
+    kept = [{"index": 0, "type": "CONV_2D", "mean_ms": 1.0, "delegated": False}]
+    node = {"index": 60, "type": "RepbnnDelegate", "mean_ms": 3.1, "delegated": True}
+    last = {"index": 50, "type": "FULLY_CONNECTED", "mean_ms": 0.5, "delegated": False}
+    event = {"event": "ops", "ops": [*kept, node, last], "delegate_steps": PROFILE}
+    assert [op["type"] for op in profiling.joined(event) or []] == [
+        "CONV_2D", "bconv2d neon", "average_pool", "FULLY_CONNECTED",
+    ]  # fmt: skip
+    assert profiling.joined({"event": "ops", "ops": [*kept, node, last]}) == [*kept, node, last]
+    assert profiling.joined({"event": "ops", "ops": None}) is None
+
+
+@pytest.mark.skipif(ceilings.find_runner() is None, reason="the runner was not built: make native")
+def test_the_roofline_of_this_machine_is_measured(rep_small: Path) -> None:
+    options: dict[str, Any] = {"repeats": 1, "op_profiling": True, "check_outputs": False}
+    (row,) = running.bench(rep_small, effort=Effort(5, 0.05, 5.0), **options).results
+    assert row.roofline is not None
+    assert 1e9 < row.roofline.popcount_per_s < 1e14 and 1e8 < row.roofline.bytes_per_s < 1e13
+    chart, note = roof.roof([(1, row)])
+    assert chart is not None and note == "" and len(chart.points) == 6
+
+
+def test_without_a_runner_there_is_no_roofline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ceilings, "find_runner", lambda: None)
+    assert ceilings.roofline(1, []) is None
+    monkeypatch.setattr(ceilings, "find_runner", lambda: Path("/bin/false"))
+    assert ceilings.roofline(1, [0]) is None
