@@ -44,6 +44,16 @@ class FrontEnd:
         return source_of(model, kind="savedmodel", name=folder.name, sha256=sha256_of(folder), options=rest)
 
 
+def frozen(folder: Path) -> FrozenGraph:
+    """The serving signature of a SavedModel, checked against the allow-list before anything of it runs.
+
+    Raises:
+        BadInputError: broken, or with operations that are not run from files.
+    """
+    _check(folder)
+    return _freeze(folder, None)
+
+
 def _check(folder: Path) -> None:
     for item in folder.rglob("*"):
         if item.is_symlink():

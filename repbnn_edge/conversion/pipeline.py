@@ -181,11 +181,9 @@ def build(loaded: LoadedSource, float_weights: FloatWeights = "float32", everywh
     lowered = lower_model(loaded.network)
     _check_count(loaded, lowered.binary_layers)
     if not lowered.binary_layers:
-        raise UnsupportedError(
-            loaded.name,
-            "no layer in it is binary",
-            "give layers an input quantiser and a kernel quantiser with the values -1 and +1",
-        )
+        near = f" ({loaded.warnings[0]})" if loaded.warnings else ""
+        remedy = "give layers a sign before them and weights of two values, or a quantiser for each"
+        raise UnsupportedError(loaded.name, f"no layer in it is binary{near}", remedy)
     preprocessing = loaded.preprocessing
     facts = Metadata(
         name=loaded.name,

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from repbnn_edge import console
 from repbnn_edge.errors import BadInputError, UnsupportedError, UsageError
 from repbnn_edge.files import output_exists, storage_error, write_whole
+from repbnn_edge.torch.children import in_a_child
 
 Exporter = Literal["dynamo", "torchscript"]
 OPSET = 18
@@ -91,8 +92,10 @@ def _check(torch: Any, model: Any, example: Any, path: Path, *, overwrite: bool)
 
 
 def _bytes(torch: Any, network: Any, image: Any) -> tuple[bytes, Exporter, str]:
+    with contextlib.suppress(ImportError):
+        import onnxscript  # noqa: F401 - dynamo's exporter needs it: loaded once here, not in every child
     try:
-        return _run(torch, network, image, dynamo=True), "dynamo", ""
+        return in_a_child(lambda: _run(torch, network, image, dynamo=True)), "dynamo", ""
     except Exception as error:  # torch.export raises whatever the network's own code and a dozen passes raise
         reason = _first_line(error)
     try:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+import time
+
 import numpy as np
 import onnx
 import pytest
 
 import repbnn_edge
 from repbnn_edge.errors import UnsupportedError, UsageError
+from repbnn_edge.torch import children
 from tests.onnx import checking
 
 torch = pytest.importorskip("torch")
@@ -57,6 +63,38 @@ def test_torchscript_steps_in_where_dynamo_cannot_and_says_so(tmp_path, capsys, 
     assert (report.exporter, report.reason) == ("torchscript", "data-dependent branch")
     assert "data-dependent branch" in capsys.readouterr().err
     assert len(checking.load(report.path).reference.binary_layers) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="dynamo has a process of its own on Linux alone")
+def test_a_crash_of_dynamo_does_not_reach_the_user(tmp_path, capfd, monkeypatch):
+    own = torch.onnx.export
+
+    def crashing(*args, dynamo, **options):
+        if dynamo:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return own(*args, dynamo=False, **options)
+
+    monkeypatch.setattr(torch.onnx, "export", crashing)
+    report = repbnn_edge.torch.export(Binary(), torch.zeros(1, 3, 8, 8), tmp_path / "m.onnx")
+    assert (report.exporter, report.reason) == ("torchscript", "it crashed with SIGSEGV")
+    assert "since dynamo cannot (it crashed with SIGSEGV)" in " ".join(capfd.readouterr().err.split())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="dynamo has a process of its own on Linux alone")
+def test_a_dynamo_that_does_not_end_is_left(tmp_path, monkeypatch):
+    own = torch.onnx.export
+
+    def endless(*args, dynamo, **options):
+        if dynamo:
+            time.sleep(600)
+        return own(*args, dynamo=False, **options)
+
+    monkeypatch.setattr(torch.onnx, "export", endless)
+    monkeypatch.setattr(children, "SECONDS", 0.5)
+    started = time.monotonic()
+    report = repbnn_edge.torch.export(Binary(), torch.zeros(1, 3, 8, 8), tmp_path / "m.onnx")
+    assert report.reason == "it was not done after 0 s"
+    assert time.monotonic() - started < 60
 
 
 def test_what_neither_exporter_takes_is_an_error_and_leaves_no_file(tmp_path):

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from repbnn_converters.onnx import foreign, keras_sizes
 from repbnn_converters.onnx import network as ir
 from repbnn_edge import stack
 from repbnn_edge.errors import UnsupportedError
@@ -355,44 +356,16 @@ class _Lowering:
         return self.keras.Reshape(self._channels_last(target), name=self._name(layer))(x)
 
     @lower.register
-    def _(self, layer: ir.DepthToSpace) -> Any:
-        return self.tf.nn.depth_to_space(self._input(layer), layer.size)
-
-    @lower.register
-    def _(self, layer: ir.SpaceToDepth) -> Any:
-        return self.tf.nn.space_to_depth(self._input(layer), layer.size)
-
-    @lower.register
-    def _(self, layer: ir.Enlarge) -> Any:
-        return self.keras.UpSampling2D(layer.factors, name=self._name(layer))(self._input(layer))
-
-    @lower.register
-    def _(self, layer: ir.ResizeBilinear) -> Any:
-        made = self.ours.ResizeMap(layer.size, align_corners=layer.align_corners, name=self._name(layer))
-        return made(self._input(layer))
+    def _(self, layer: ir.DepthToSpace | ir.SpaceToDepth | ir.Enlarge | ir.ResizeBilinear) -> Any:
+        return keras_sizes.resized(layer, self._input(layer), self._name(layer))
 
     @lower.register
     def _(self, layer: ir.ConvTranspose) -> Any:
-        x = self._input(layer)
-        parts = self.tf.split(x, layer.groups, axis=-1) if layer.groups > 1 else [x]
-        weights = np.split(layer.weights, layer.groups)
-        bias = [None] * layer.groups if layer.bias is None else np.split(layer.bias, layer.groups)
-        pieces = [self._transposed(layer, *part) for part in zip(parts, weights, bias, strict=True)]
-        whole = pieces[0] if len(pieces) == 1 else self.keras.Concatenate(name=self._name(layer, ".concat"))(pieces)
-        if layer.crop == ir.NO_PADS:
-            return whole
-        return self.keras.Cropping2D(layer.crop, name=self._name(layer, ".crop"))(whole)
+        return keras_sizes.transposed(layer, self._input(layer), self._name, self._make)
 
-    def _transposed(self, layer: ir.ConvTranspose, x: Any, weights: Any, bias: Any) -> Any:
-        made = self.keras.Conv2DTranspose(
-            weights.shape[1],
-            weights.shape[2:],
-            strides=layer.strides,
-            use_bias=bias is not None,
-            name=self._name(layer),
-        )
-        kernel = weights.transpose(2, 3, 1, 0)
-        return self._make(made, x, [kernel] if bias is None else [kernel, bias])
+    @lower.register
+    def _(self, layer: ir.Foreign) -> Any:
+        return foreign.apply(layer, self._input(layer), self._taken)
 
     @lower.register
     def _(self, layer: ir.Stretch) -> Any:

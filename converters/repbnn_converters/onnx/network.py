@@ -281,6 +281,21 @@ class Stretch(Layer):
     size: Pair
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Foreign(Layer):
+    """A full-precision operator that this IR has no layer for.
+
+    Attributes:
+        operator: its ONNX type.
+        model: a ModelProto, serialised, of this node alone: input ``x``, output ``y``, constants inside, a batch of 1.
+        why: what keeps it out of this IR, as a clause.
+    """
+
+    operator: str
+    model: bytes
+    why: str
+
+
 @dataclass(eq=False)
 class Network:
     """The whole of it.

@@ -58,13 +58,17 @@ class Importer:
         """Import every node and return the functional model."""
         tf = stack.tensorflow()
         inputs = tf.keras.Input(self.graph.input_shape[1:], batch_size=1, name="input")
+        return tf.keras.Model(inputs, self.on(inputs), name="imported")
+
+    def on(self, inputs: Any) -> Any:
+        """Import every node onto a Keras tensor; gives the output."""
         for node in self.graph.nodes:
             if node.name == self.graph.input_name:
                 self.values[f"{node.name}:0"] = inputs
                 continue
             for index, value in enumerate(self._import(node)):
                 self.values[f"{node.name}:{index}"] = value
-        return tf.keras.Model(inputs, self.plain(self.values[self.graph.output]), name="imported")
+        return self.plain(self.values[self.graph.output])
 
     def _import(self, node: Node) -> list[Value]:
         constants = self.graph.constants_of(node)

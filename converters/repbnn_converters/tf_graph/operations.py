@@ -63,6 +63,10 @@ def _pool(node: Node, inputs: list[Any], name: str) -> Any:
     return layer(window[1:3], strides[1:3], node.attributes["padding"].lower(), name=name)(inputs[0])
 
 
+def _mirror_pad(node: Node, inputs: list[Any], name: str) -> Any:
+    return stack.tensorflow().pad(inputs[0], np.asarray(inputs[1]).tolist(), mode=node.attributes["mode"])
+
+
 def _reduce(node: Node, inputs: list[Any], name: str) -> Any:
     tf = stack.tensorflow()
     function = {"Mean": tf.reduce_mean, "Max": tf.reduce_max, "Sum": tf.reduce_sum}[node.op]
@@ -137,6 +141,7 @@ _OTHERS: dict[str, Callable[[Node, list[Any], str], Any]] = {
     "BiasAdd": _bias_add,
     "MaxPool": _pool,
     "AvgPool": _pool,
+    "MirrorPad": _mirror_pad,
     "Mean": _reduce,
     "Max": _reduce,
     "Sum": _reduce,

@@ -60,7 +60,7 @@ def _compute(
     # Weights are fed, so that they are not written into one more protobuf; small things are what operators want known.
     fed = {name: value for name, value in values.items() if value.size > _SMALL}
     proto = onnx.helper.make_graph(
-        [_to_proto(node) for node in nodes],
+        [to_proto(node) for node in nodes],
         "constants",
         [
             onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
@@ -84,7 +84,8 @@ def _check_size(graph: Graph, node: Node) -> None:
             )
 
 
-def _to_proto(node: Node) -> onnx.NodeProto:
+def to_proto(node: Node) -> onnx.NodeProto:
+    """The node as ONNX has it."""
     attributes = {}
     for name, value in node.attributes.items():
         if isinstance(value, np.ndarray):

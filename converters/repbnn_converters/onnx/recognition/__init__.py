@@ -6,7 +6,7 @@ value; see ``symbols``. Binary layers follow from that: a convolution that reads
 
 from __future__ import annotations
 
-from repbnn_converters.onnx.graph import Graph
+from repbnn_converters.onnx.graph import Graph, Node
 from repbnn_converters.onnx.network import Network
 from repbnn_converters.onnx.recognition import (  # noqa: F401 - they fill the table
     arithmetic,
@@ -20,6 +20,7 @@ from repbnn_converters.onnx.recognition import (  # noqa: F401 - they fill the t
     structure,
 )
 from repbnn_converters.onnx.recognition.builder import Builder
+from repbnn_converters.onnx.recognition.foreign_operators import attempt
 from repbnn_converters.onnx.recognition.handlers import TABLE
 from repbnn_converters.onnx.trust import contradictions
 from repbnn_edge.errors import UnsupportedError
@@ -33,12 +34,11 @@ def recognise(graph: Graph) -> Network:
     """
     builder = Builder(graph)
     for node in graph.nodes:
-        handler = TABLE.get(node.op)
-        if handler is None:
-            why = "the importer does not know this operator"
-            raise UnsupportedError(str(node), why, "export the network without it; docs/pytorch.md lists what is known")
         with contradictions(str(node)):
-            handler(builder, node)
+            try:
+                _recognise(builder, node)
+            except UnsupportedError as error:
+                attempt(builder, node, error)
             ranges.note(builder, node)
     last = graph.nodes[-1] if graph.nodes else None
     if last is None:
@@ -48,3 +48,11 @@ def recognise(graph: Graph) -> Network:
     builder.network.output = builder.real(end, 0)
     builder.network.recognised = builder.network.producers()
     return builder.network
+
+
+def _recognise(builder: Builder, node: Node) -> None:
+    handler = TABLE.get(node.op)
+    if handler is None:
+        why = "the importer does not know this operator"
+        raise UnsupportedError(str(node), why, "export the network without it; docs/pytorch.md lists what is known")
+    handler(builder, node)
