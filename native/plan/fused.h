@@ -17,7 +17,7 @@ namespace repbnn {
 
 // What a step needs beside its maps, prepared once and shared by the threads.
 struct PreparedStep {
-  std::unique_ptr<Bconv2d> conv;
+  std::shared_ptr<const Bconv2d> conv;
   PackedProgram program;
   PoolGeometry pool;
   float lo = 0.0f, hi = 0.0f;  // of a pool's fused activation

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "plan/arena.h"
 #include "plan/fused.h"
+#include "plan/weights.h"
 
 namespace repbnn {
 namespace {
@@ -157,8 +158,7 @@ bool FusedPlan::prepare_conv(int s) {
   }
   const Bconv2dKernel* kernel = choose_bconv2d_kernel(options_.isa, spec.geometry);
   if (kernel == nullptr) return false;
-  const char* error = nullptr;
-  prepared_[s].conv = Bconv2d::create(spec, *kernel, &error);
+  prepared_[s].conv = shared_bconv2d(spec, *kernel);
   if (prepared_[s].conv == nullptr) return false;
   const Segment& segment = segments_.segments[segments_.segment_of_step[s]];
   conv_scratch_ = std::max(conv_scratch_, prepared_[s].conv->scratch_bytes(segment.tile_h, segment.tile_w));

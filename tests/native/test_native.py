@@ -46,6 +46,7 @@ def _commands() -> dict[str, list[str]]:
     [
         "fusion_test",
         "schedule_test",
+        "weights_test",
         "flexbuffer_test",
         "delegate_test",
         "accelerator_test",
