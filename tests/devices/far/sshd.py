@@ -43,7 +43,8 @@ class Sshd:
         (folder / "sshd_config").write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {folder}/host_key\n"
             f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nUsePAM no\nPasswordAuthentication yes\n"
-            f"PidFile none\nForceCommand {folder}/login\nPermitRootLogin prohibit-password\nMaxSessions 20\n"
+            f"PidFile none\nForceCommand {folder}/login\nSetEnv HOME={folder}\n"
+            "PermitRootLogin prohibit-password\nMaxSessions 20\n"
         )
         (folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {(folder / 'host_key.pub').read_text()}")
         self.write_client()
