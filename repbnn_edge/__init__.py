@@ -14,6 +14,7 @@ from repbnn_edge.stack import prepare_environment
 __version__ = "0.1.0"
 
 _WHERE = {
+    "bench": "repbnn_edge.benching.running",
     "convert": "repbnn_edge.conversion",
     "verify": "repbnn_edge.conversion.verifying",
     "transform": "repbnn_edge.reptran",
@@ -32,6 +33,7 @@ __all__ = [
     "CompiledModel",
     "Interpreter",
     "__version__",
+    "bench",
     "convert",
     "doctor",
     "errors",
@@ -62,6 +64,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from repbnn_edge.benching.running import bench
     from repbnn_edge.conversion import convert
     from repbnn_edge.conversion.verifying import verify
     from repbnn_edge.devices.listing import list_devices
