@@ -58,3 +58,32 @@ def test_the_keras_file_is_a_source_again(tmp_path):
     assert again.verification.passed
     assert again.macs == first.macs
     assert again.bytes == pytest.approx(first.bytes, rel=0.05)
+
+
+@pytest.mark.parametrize("kind", ["float16", "int8"])
+def test_shrunk_float_weights_are_judged_by_the_numbers_that_the_file_holds(kind, tmp_path):
+    """The error is that of float32 arithmetic, not of the rounding: onnxruntime runs with the file's own weights."""
+    torch.manual_seed(0)
+    path = export(calibrated(CASES["recu-resnet-20"].make(), 32), tmp_path / "model.onnx", 32)
+    before = path.read_bytes()
+    report = proven(path, tmp_path, 6, float_weights=kind)
+    assert report.verification.max_float_error <= 1e-5
+    assert path.read_bytes() == before
+
+
+def test_weights_that_are_no_rounding_of_the_sources_are_found(tmp_path):
+    path = save(model(DENSE, {**DENSE_WEIGHTS, "v": normal(5, 8)}), tmp_path, "right.onnx")
+    repbnn_edge.convert(path, tmp_path / "right.tflite", float_weights="float16", samples=2)
+    moved = normal(5, 8)
+    moved[2, 3] += 0.05
+    other = save(model(DENSE, {**DENSE_WEIGHTS, "v": moved}), tmp_path, "wrong.onnx")
+    proof = repbnn_edge.verify(other, tmp_path / "right.tflite", samples=2).verification
+    assert not proof.passed
+    assert any("no rounding of the source's" in failure for failure in proof.failures)
+
+
+DENSE = [
+    *(("Sign", "x", "b"), ("Conv", "b w", "c"), ("GlobalAveragePool", "c", "p"), ("Flatten", "p", "f")),
+    ("Gemm", "f v", "y", {"transB": 1}),
+]
+DENSE_WEIGHTS = {"w": signs(8, 4, 3, 3) * normal(8, 1, 1, 1)}

@@ -34,6 +34,7 @@ class OnnxReference:
         self._imported = imported
         self._network = imported.network
         self._names = names
+        self._replaced: Mapping[str, Floats] = {}
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -58,6 +59,25 @@ class OnnxReference:
         """MACs and parameters of the file, before anything was folded."""
         return {"macs": self._macs(), "parameters": self._parameters()}
 
+    def float_weights(self) -> Mapping[str, Floats]:
+        """The weights of layers in full precision by their nodes' names: (filters, rows, columns, channels), (F, C)."""
+        return {
+            layer.name: _channels_last(layer.weights)
+            for layer in self._network.layers
+            if isinstance(layer, ir.Dense) or (isinstance(layer, ir.Conv) and self._is_one_operator(layer))
+            if not layer.added
+        }
+
+    def with_float_weights(self, weights: Mapping[str, Floats]) -> OnnxReference:
+        """The same file with some of these weights replaced; this one is left as it was."""
+        twin = OnnxReference(self._imported, self._names)
+        twin._replaced = dict(weights)
+        return twin
+
+    def _is_one_operator(self, layer: ir.Conv) -> bool:
+        """Whether it is whole in a flatbuffer too, where groups are convolutions of their own."""
+        return layer.groups in (1, self._network.shapes[layer.input][0])
+
     @cached_property
     def _taps(self) -> taps.Taps:
         return taps.Taps(self._network, self._imported.graph, [layer.input for layer in self._network.binary])
@@ -76,6 +96,9 @@ class OnnxReference:
 
         model = onnx.ModelProto()
         model.CopyFrom(self._imported.model)
+        for node in model.graph.node:
+            if node.name in self._replaced:
+                _replace_weights(model.graph, node, self._replaced[node.name])
         existing = {value.name for value in model.graph.output}
         for name in self._taps.roots:
             if name not in existing and name != self._network.input:
@@ -174,6 +197,22 @@ class OnnxReference:
                     latent.add(name)
                 pending.extend(producers[name].input if name in producers else ())
         return latent
+
+
+def _replace_weights(graph: Any, node: Any, weights: Floats) -> None:
+    """Give a node of a ModelProto other weights, in the layout that it reads."""
+    import onnx
+
+    attributes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+    if node.op_type == "Conv":
+        own = weights.transpose(0, 3, 1, 2)
+    elif attributes.get("transB", 0):
+        own = weights / np.float32(attributes.get("alpha", 1.0))
+    else:
+        own = weights.T / np.float32(attributes.get("alpha", 1.0))
+    name = f"{node.name}{ir.DERIVED}weights"
+    graph.initializer.append(onnx.numpy_helper.from_array(np.ascontiguousarray(own, np.float32), name))
+    node.input[1] = name
 
 
 def _compose(
