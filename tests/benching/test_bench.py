@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -99,15 +98,21 @@ def test_an_answer_that_changes_is_never_timed() -> None:
     assert [reason.code for reason in outcome.reasons] == ["wrong_output"]
 
 
-def test_ctrl_c_prints_what_was_finished_and_leaves_no_worker(rep_small: Path) -> None:
-    command = [sys.executable, "-m", "repbnn_edge.cli.main", "bench", str(rep_small), "--json", "--min-secs", "20",
-               "--repeats", "2"]  # fmt: skip
+def test_ctrl_c_prints_what_was_finished_and_leaves_no_worker(rep_small: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    flags = ["--repeats", "500", "--min-secs", "0.1", "--num-runs", "30", "--no-check-outputs", "--report", str(page)]
+    command = [sys.executable, "-m", "repbnn_edge.cli.main", "-v", "bench", str(rep_small), "--json", *flags]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(6)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "process 3 of" in line:
+            break
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert json.loads(out)["interrupted"] is True
+    body = json.loads(out)
+    assert body["interrupted"] is True and body["results"][0]["runs"] >= 60
+    assert body["results"][0]["latency_ms"]["median"] > 0 and "interrupted" in page.read_text()
     assert str(process.pid) not in _parents_of_workers()
 
 

@@ -57,7 +57,8 @@ def density(values: NDArray[np.float64], on: Axis) -> str:
 
     Gaussian kernels of Silverman's width (Density Estimation, 1986, eq. 3.31), on the axis' own scale.
     """
-    places = np.array([on.place(float(value)) for value in values])
+    inside = values[(values >= on.low) & (values <= on.high)]
+    places = np.array([on.place(float(value)) for value in inside])
     spread = min(float(places.std()), float(np.subtract(*np.percentile(places, (75, 25)))) / 1.34) or float(
         places.std()
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from repbnn_edge.benching.report import BenchResult
@@ -28,7 +29,7 @@ def facts(numbered: Sequence[tuple[int, BenchResult]]) -> list[tuple[str, list[t
         if result.device not in seen:
             seen.append(result.device)
             groups.append((f"Device: {result.device.get('model') or 'unknown'}", _device(result.device)))
-    return groups + [(f"Row {number}", _row(result)) for number, result in numbered]
+    return groups + [(f"Row {number}: {Path(result.model.path).name}", _row(result)) for number, result in numbered]
 
 
 def _device(device: Mapping[str, Any]) -> list[tuple[str, str]]:
