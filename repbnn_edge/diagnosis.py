@@ -28,7 +28,15 @@ _PROGRAMS = {
     "ssh": ("measuring on boards", "sudo apt-get install openssh-client"),
     "c++": ("building the delegate from source", "sudo apt-get install g++, or xcode-select --install"),
 }
-_ENVIRONMENT = ("ANDROID_SERIAL", "ANDROID_ADB_SERVER_PORT", "NO_COLOR", "REPBNN_DELEGATE_LIBRARY")
+# Variables that are no option of a command, and what holds without them.
+_ENVIRONMENT: Mapping[str, Any] = {
+    "ANDROID_SERIAL": None,
+    "ANDROID_ADB_SERVER_PORT": 5037,
+    "NO_COLOR": None,
+    "REPBNN_DELEGATE_LIBRARY": None,
+    "REPBNN_DEVICE_BINARIES": None,
+}
+_DEVICES = {"android-arm64": "phones", "linux-aarch64": "boards"}
 
 Origin = Literal["environment", "config.toml", "default"]
 
@@ -81,7 +89,8 @@ def doctor(options: Mapping[str, Mapping[str, Option]] | None = None) -> DoctorR
     packages = list(_packages())
     wanted = [requirement for check, requirement in packages if not check.ok and requirement]
     config, config_check = _config()
-    checks = [_python(), _keras(), *(check for check, _ in packages), *_programs(), config_check, _cache()]
+    own = [_delegate(), _runner(), *_devices(), _devices_toml()]
+    checks = [_python(), _keras(), *(check for check, _ in packages), *_programs(), *own, config_check, _cache()]
     return DoctorReport(
         checks=checks, settings=_settings(config, options or {}), mend=_install(wanted) if wanted else ""
     )
@@ -190,6 +199,59 @@ def _programs() -> Iterator[Check]:
             yield Check(name=name, ok=True, found=f"not found (optional: {purpose})", do=do)
 
 
+def _delegate() -> Check:
+    """Our library: without it everything works but running files of LCE in stock runtimes."""
+    from repbnn_edge.runtime.delegate import find_library
+
+    library = find_library()
+    if library is not None and library.is_file():
+        return Check(name="delegate", ok=True, found=str(library))
+    if library is not None:
+        do = "unset REPBNN_DELEGATE_LIBRARY, or name a file"
+        return Check(name="delegate", ok=False, found=f"{library} is no file", do=do)
+    do = "make native in a checkout, or install where there is a C++17 compiler: pip install --force-reinstall repbnn-edge"
+    return Check(name="delegate", ok=False, found="this installation was built without it", do=do)
+
+
+def _runner() -> Check:
+    from repbnn_edge.benching.ceilings import find_runner
+
+    runner = find_runner()
+    if runner is not None:
+        return Check(name="runner", ok=True, found=str(runner))
+    found = "not built for this machine (optional: the roofline of bench --report)"
+    return Check(name="runner", ok=True, found=found, do="make native in a checkout")
+
+
+def _devices() -> Iterator[Check]:
+    """What a phone or a board needs of us."""
+    from repbnn_edge.devices.binaries import DELEGATE, RUNNER, folders
+
+    for abi, purpose in _DEVICES.items():
+        name = f"for {purpose}"
+        place = next((folder for folder in folders(abi) if (folder / RUNNER).is_file()), None)
+        if place is None:
+            found = f"no {abi} binaries (optional: bench --device)"
+            yield Check(
+                name=name, ok=True, found=found, do="make device in a checkout, or install a wheel that has them"
+            )
+        elif not (place / DELEGATE).is_file():
+            yield Check(name=name, ok=False, found=f"{place} has no {DELEGATE}", do="make device")
+        else:
+            yield Check(name=name, ok=True, found=str(place))
+
+
+def _devices_toml() -> Check:
+    from repbnn_edge.devices import registry
+
+    try:
+        names = list(registry.load())
+    except BadInputError as error:
+        return Check(name="devices.toml", ok=False, found=f"{error.what}: {error.why}", do=error.do)
+    found = ", ".join(names) if names else f"{registry.path()} (none: repbnn-edge devices add NAME TARGET)"
+    return Check(name="devices.toml", ok=True, found=found)
+
+
 def _config() -> tuple[Mapping[str, Any], Check]:
     path = settings.config_folder() / "config.toml"
     try:
@@ -221,9 +283,9 @@ def _settings(config: Mapping[str, Any], options: Mapping[str, Mapping[str, Opti
         )
         for name, folder in folders.items()
     }
-    found |= {
-        name: Setting(value=os.environ[name], origin="environment") for name in _ENVIRONMENT if name in os.environ
-    }
+    for name, default in _ENVIRONMENT.items():
+        given = os.environ.get(name)
+        found[name] = Setting(value=given or default, origin="environment" if given else "default")
     for command, table in config.items():
         for name, value in table.items():
             found[f"{command}.{name}"] = Setting(value=value, origin="config.toml")

@@ -27,7 +27,7 @@ REQUIRES = [
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Folders of its own, and no environment variable of the person who runs the tests."""
-    for name in ("ANDROID_SERIAL", "ANDROID_ADB_SERVER_PORT", "NO_COLOR", "REPBNN_SAMPLES", "REPBNN_DELEGATE_LIBRARY"):
+    for name in (*diagnosis._ENVIRONMENT, "REPBNN_SAMPLES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
     monkeypatch.setenv("REPBNN_CONFIG_DIR", str(tmp_path / "config"))
@@ -90,6 +90,41 @@ def test_a_cache_under_a_file_is_named(here: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("REPBNN_CACHE_DIR", str(here / "file" / "cache"))
     check = _check(doctor(), "cache")
     assert not check.ok and check.do.startswith("export REPBNN_CACHE_DIR=")
+
+
+def test_a_delegate_that_is_not_there_is_named(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPBNN_DELEGATE_LIBRARY", "/nowhere/librepbnn_delegate.so")
+    report = doctor()
+    check = _check(report, "delegate")
+    assert not check.ok and "/nowhere" in check.found and "unset" in check.do
+    setting = report.settings["REPBNN_DELEGATE_LIBRARY"]
+    assert (setting.value, setting.origin) == ("/nowhere/librepbnn_delegate.so", "environment")
+
+
+def test_binaries_for_devices_are_looked_for(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = here / "device" / "android-arm64"
+    folder.mkdir(parents=True)
+    (folder / "repbnn-runner").write_text("")
+    monkeypatch.setenv("REPBNN_DEVICE_BINARIES", str(here / "device"))
+    check = _check(doctor(), "for phones")
+    assert not check.ok and "librepbnn_delegate.so" in check.found and check.do == "make device"
+    (folder / "librepbnn_delegate.so").write_text("")
+    assert _check(doctor(), "for phones").found == str(folder)
+
+
+def test_a_broken_devices_toml_is_named(here: Path) -> None:
+    (here / "config").mkdir()
+    (here / "config" / "devices.toml").write_text("[kitchen\n")
+    check = _check(doctor(), "devices.toml")
+    assert not check.ok and "not valid TOML" in check.found
+    (here / "config" / "devices.toml").write_text('[kitchen]\ntarget = "ssh:pi@10.0.0.2"\n')
+    assert _check(doctor(), "devices.toml").found == "kitchen"
+
+
+def test_variables_that_are_no_option_have_their_defaults(here: Path) -> None:
+    settings = doctor().settings
+    assert (settings["ANDROID_ADB_SERVER_PORT"].value, settings["ANDROID_ADB_SERVER_PORT"].origin) == (5037, "default")
+    assert settings["NO_COLOR"].value is None
 
 
 def test_settings_name_their_origin(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
