@@ -29,7 +29,7 @@ enum TfLiteBuiltinOperator : int32_t {
   kTfLiteBuiltinStridedSlice = 45,
   kTfLiteBuiltinSplit = 49,
   kTfLiteBuiltinPrelu = 54,
-  kTfLiteBuiltinPadV2 = 60,
+  kTfLiteBuiltinPadv2 = 60,
 };
 
 enum TfLitePadding : int { kTfLitePaddingUnknown = 0, kTfLitePaddingSame = 1, kTfLitePaddingValid = 2 };

@@ -35,7 +35,7 @@ const Known kKnown[] = {
     {kTfLiteBuiltinRelu6, nullptr, OpKind::kRelu, 3},
     {kTfLiteBuiltinReshape, nullptr, OpKind::kReshape, 1},
     {kTfLiteBuiltinPad, nullptr, OpKind::kPad, 4},
-    {kTfLiteBuiltinPadV2, nullptr, OpKind::kPad, 4},
+    {kTfLiteBuiltinPadv2, nullptr, OpKind::kPad, 4},
     {kTfLiteBuiltinSub, nullptr, OpKind::kSub, 5},
     {kTfLiteBuiltinStridedSlice, nullptr, OpKind::kStridedSlice, 8},
     {kTfLiteBuiltinSplit, nullptr, OpKind::kSplit, 4},

@@ -1,6 +1,7 @@
 #include <cstddef>
 
 #ifdef REPBNN_OFFICIAL_HEADERS
+#include "tensorflow/lite/builtin_ops.h"
 #include "tensorflow/lite/core/c/common.h"
 
 #include "abi_offsets.h"

@@ -20,4 +20,16 @@
       offsetof(TfLiteDelegate, data_), offsetof(TfLiteDelegate, Prepare), offsetof(TfLiteDelegate, flags),             \
       offsetof(TfLiteDelegate, opaque_delegate_builder), size_t(kTfLiteFloat32), size_t(kTfLiteInt32),                 \
       size_t(kTfLiteInt64), size_t(kTfLiteBool), size_t(kTfLiteInt8), size_t(kTfLiteMmapRo), size_t(kTfLiteDynamic),   \
-      size_t(kTfLitePersistentRo), size_t(kTfLiteDelegateFlagsAllowDynamicTensors)
+      size_t(kTfLitePersistentRo), size_t(kTfLiteDelegateFlagsAllowDynamicTensors), REPBNN_ABI_OPERATORS
+
+// The operators' codes, from TFLite's builtin_ops.h. Their parameters stand in a header that the archive leaves out:
+// tests/runtime/test_delegate_operators.py runs each operator in a real runtime.
+#define REPBNN_ABI_OPERATORS                                                                                     \
+  size_t(kTfLiteBuiltinAdd), size_t(kTfLiteBuiltinAveragePool2d), size_t(kTfLiteBuiltinConcatenation),           \
+      size_t(kTfLiteBuiltinConv2d), size_t(kTfLiteBuiltinDepthwiseConv2d), size_t(kTfLiteBuiltinFullyConnected), \
+      size_t(kTfLiteBuiltinLogistic), size_t(kTfLiteBuiltinMaxPool2d), size_t(kTfLiteBuiltinMul),                \
+      size_t(kTfLiteBuiltinRelu), size_t(kTfLiteBuiltinReluN1To1), size_t(kTfLiteBuiltinRelu6),                  \
+      size_t(kTfLiteBuiltinReshape), size_t(kTfLiteBuiltinSoftmax), size_t(kTfLiteBuiltinCustom),                \
+      size_t(kTfLiteBuiltinPad), size_t(kTfLiteBuiltinMean), size_t(kTfLiteBuiltinSub),                          \
+      size_t(kTfLiteBuiltinStridedSlice), size_t(kTfLiteBuiltinSplit), size_t(kTfLiteBuiltinPrelu),              \
+      size_t(kTfLiteBuiltinPadv2)

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "delegate/abi.h"
+#include "delegate/abi_ops.h"
 
 #include "abi_offsets.h"
 
