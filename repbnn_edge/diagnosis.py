@@ -209,7 +209,11 @@ def _delegate() -> Check:
     if library is not None:
         do = "unset REPBNN_DELEGATE_LIBRARY, or name a file"
         return Check(name="delegate", ok=False, found=f"{library} is no file", do=do)
-    do = "make native in a checkout, or install where there is a C++17 compiler: pip install --force-reinstall repbnn-edge"
+    if sys.platform != "linux":
+        return Check(
+            name="delegate", ok=True, found=f"not built on {platform.system()}: measure on a device, or in LCE"
+        )
+    do = "make native in a checkout, or install again where there is a C++17 compiler"
     return Check(name="delegate", ok=False, found="this installation was built without it", do=do)
 
 
