@@ -72,9 +72,9 @@ def test_shrunk_float_weights_are_judged_by_the_numbers_that_the_file_holds(kind
 
 
 def test_weights_that_are_no_rounding_of_the_sources_are_found(tmp_path):
-    path = save(model(DENSE, {**DENSE_WEIGHTS, "v": normal(5, 8)}), tmp_path, "right.onnx")
+    path = save(model(DENSE, {**DENSE_WEIGHTS, "v": normal(20, 64)}), tmp_path, "right.onnx")
     repbnn_edge.convert(path, tmp_path / "right.tflite", float_weights="float16", samples=2)
-    moved = normal(5, 8)
+    moved = normal(20, 64)
     moved[2, 3] += 0.05
     other = save(model(DENSE, {**DENSE_WEIGHTS, "v": moved}), tmp_path, "wrong.onnx")
     proof = repbnn_edge.verify(other, tmp_path / "right.tflite", samples=2).verification
@@ -86,4 +86,4 @@ DENSE = [
     *(("Sign", "x", "b"), ("Conv", "b w", "c"), ("GlobalAveragePool", "c", "p"), ("Flatten", "p", "f")),
     ("Gemm", "f v", "y", {"transB": 1}),
 ]
-DENSE_WEIGHTS = {"w": signs(8, 4, 3, 3) * normal(8, 1, 1, 1)}
+DENSE_WEIGHTS = {"w": signs(64, 4, 3, 3) * normal(64, 1, 1, 1)}

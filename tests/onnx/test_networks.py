@@ -28,7 +28,7 @@ def check(name, path):
     assert source.warnings == []
     taps = reference.run(inputs)
     for layer in reference.binary_layers:
-        assert 0.005 < (taps[layer.sign_input] < 0).mean() < 0.9
+        assert 0.1 <= (taps[layer.sign_input] < 0).mean() <= 0.9, layer.name
         assert taps[layer.sign_input].shape[-1] == layer.weights.shape[2] * layer.groups
     assert checking.check_tie(path, inputs) == case.binary_layers
     assert checking.relative_error(source, inputs) < 0.05  # a flipped bit spreads; without one it is 1e-6

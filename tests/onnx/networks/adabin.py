@@ -25,7 +25,7 @@ class AdaptiveActivation(nn.Module):
     def __init__(self):
         super().__init__()
         self.alpha_a = nn.Parameter(torch.tensor(1.0).uniform_(0.5, 1.5))
-        self.beta_a = nn.Parameter(torch.tensor(0.0).uniform_(-0.4, 0.4))
+        self.beta_a = nn.Parameter(torch.tensor(0.0).uniform_(-0.2, 0.2))
         self.estimator = BinaryActivation()
 
     def forward(self, x):

@@ -35,6 +35,7 @@ class ResNet18(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(3, width, kernel_size=7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
+        self.bn1.before_max_pool = True
         self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
         blocks, inputs = [], width
         for stage in range(4):
