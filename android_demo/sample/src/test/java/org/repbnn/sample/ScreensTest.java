@@ -1,0 +1,155 @@
+package org.repbnn.sample;
+
+import static org.junit.Assert.assertTrue;
+
+import android.app.ActivityManager;
+import android.content.Context;
+import android.graphics.Bitmap;
+import android.graphics.Canvas;
+import android.os.Build;
+import android.view.View;
+import java.io.File;
+import java.io.FileNotFoundException;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import org.junit.After;
+import org.junit.Test;
+import org.junit.runner.RunWith;
+import org.repbnn.RepBnnException;
+import org.robolectric.Robolectric;
+import org.robolectric.RobolectricTestRunner;
+import org.robolectric.RuntimeEnvironment;
+import org.robolectric.Shadows;
+import org.robolectric.android.controller.ActivityController;
+import org.robolectric.annotation.Config;
+import org.robolectric.annotation.GraphicsMode;
+import org.robolectric.shadows.ShadowBuild;
+import org.robolectric.util.ReflectionHelpers;
+
+/** Draws every state of the screen into PNGs; `make android-screens` is this test alone. */
+@RunWith(RobolectricTestRunner.class)
+@Config(sdk = 35)
+@GraphicsMode(GraphicsMode.Mode.NATIVE)
+public final class ScreensTest {
+    private static final String PHONE = "w392dp-h850dp-port-xhdpi";
+    private static final String NIGHT = "w392dp-h850dp-port-night-xhdpi";
+    private static final String TURNED = "w850dp-h392dp-land-xhdpi";
+    private static final int FEWEST_BYTES = 10_000;
+    private static final int LONGEST = 6000;
+
+    @After
+    public void putBack() {
+        Session.source = ClassifierNetwork.SOURCE;
+        Measuring.source = InterpreterRepeat.SOURCE;
+    }
+
+    @Test
+    public void light() throws IOException {
+        drawAll("light", PHONE, 1);
+    }
+
+    @Test
+    public void dark() throws IOException {
+        drawAll("dark", NIGHT, 1);
+    }
+
+    @Test
+    public void largeFont() throws IOException {
+        drawAll("font2", PHONE, 2);
+    }
+
+    @Test
+    public void landscape() throws IOException {
+        drawAll("land", TURNED, 1);
+    }
+
+    @Test
+    public void landscapeLargeFont() throws IOException {
+        drawAll("land-font2", TURNED, 2);
+    }
+
+    private void drawAll(String look, String qualifiers, float fontScale) throws IOException {
+        RuntimeEnvironment.setQualifiers(qualifiers);
+        RuntimeEnvironment.setFontScale(fontScale);
+        ShadowBuild.setManufacturer("Google");
+        ShadowBuild.setModel("Pixel 8");
+        ShadowBuild.setHardware("zuma");
+        ReflectionHelpers.setStaticField(Build.class, "SUPPORTED_ABIS", new String[] {"arm64-v8a", "armeabi-v7a"});
+        memory();
+        networks();
+        Measuring.source = FakeRepeat.source(0);
+        draw(look + "-result", false);
+        networks();
+        draw(look + "-measured", true);
+        networks();
+        Measuring.source = FakeRepeat.source(0.2);
+        draw(look + "-inconclusive", true);
+        Session.source = FakeNetwork.failing(new FileNotFoundException(Session.MODEL));
+        draw(look + "-no-model", false);
+        Session.source = FakeNetwork.failing(new RepBnnException(RepBnnException.Reason.BAD_MODEL,
+                "The model is no TFLite file that can be read: an offset leaves the file, so put the file that"
+                        + " repbnn-edge convert wrote into the app, whole and unchanged."));
+        draw(look + "-broken-model", false);
+    }
+
+    private static void networks() throws IOException {
+        Session.source = FakeNetwork.source(new FakeNetwork(0.412), new FakeNetwork(1.93));
+    }
+
+    private static void memory() {
+        ActivityManager.MemoryInfo info = new ActivityManager.MemoryInfo();
+        info.totalMem = 8_050_000_000L;
+        Context context = RuntimeEnvironment.getApplication();
+        Shadows.shadowOf((ActivityManager) context.getSystemService(Context.ACTIVITY_SERVICE)).setMemoryInfo(info);
+    }
+
+    private static void draw(String name, boolean measured) throws IOException {
+        try (ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class)) {
+            final Session session = controller.setup().get().session();
+            Fixtures.await(new Fixtures.Condition() {
+                @Override
+                public boolean holds() {
+                    return session.picture != null && (session.result != null || session.error != null);
+                }
+            });
+            if (measured) {
+                controller.get().findViewById(R.id.measure).performClick();
+                Fixtures.await(new Fixtures.Condition() {
+                    @Override
+                    public boolean holds() {
+                        return session.measuring.report != null;
+                    }
+                });
+            }
+            write(controller.get().getWindow().getDecorView(), name);
+            writeWhole(controller.get(), name + "-whole");
+        }
+    }
+
+    /** What fits on the screen. */
+    private static void write(View view, String name) throws IOException {
+        Bitmap bitmap = Bitmap.createBitmap(view.getWidth(), view.getHeight(), Bitmap.Config.ARGB_8888);
+        view.draw(new Canvas(bitmap));
+        File file = new File(System.getProperty("repbnn.screens"), name + ".png");
+        assertTrue(file.getParentFile().isDirectory() || file.getParentFile().mkdirs());
+        try (OutputStream stream = new FileOutputStream(file)) {
+            bitmap.compress(Bitmap.CompressFormat.PNG, 100, stream);
+        }
+        assertTrue(name + " is empty", file.length() > FEWEST_BYTES);
+    }
+
+    /** All that there is to scroll to. */
+    private static void writeWhole(MainActivity activity, String name) throws IOException {
+        View window = activity.getWindow().getDecorView();
+        View scroll = activity.findViewById(R.id.scroll);
+        int more = ((android.view.ViewGroup) scroll).getChildAt(0).getHeight() - scroll.getHeight();
+        if (more <= 0) return;
+        int height = Math.min(window.getHeight() + more + scroll.getPaddingTop() + scroll.getPaddingBottom(), LONGEST);
+        window.measure(
+                View.MeasureSpec.makeMeasureSpec(window.getWidth(), View.MeasureSpec.EXACTLY),
+                View.MeasureSpec.makeMeasureSpec(height, View.MeasureSpec.EXACTLY));
+        window.layout(0, 0, window.getWidth(), height);
+        write(window, name);
+    }
+}

@@ -1,0 +1,86 @@
+"""Android's own TFLite library for x86-64, made loadable in a desktop JVM. For tests: never ship the result.
+
+Its symbol versions are bionic's, which glibc does not know: they are dropped. ``sysconf`` numbers its names in another
+way there: calls go to ``bysconf``, which tests/android/host_bionic.c holds together with what glibc lacks.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import artifacts
+import java
+import needs
+import stamps
+from layout import BUILD, ROOT
+
+_BIONIC = ROOT / "tests" / "android" / "host_bionic.c"
+_DYNAMIC = 2
+_VERSION_TAGS = (0x6FFFFFF0, 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF)
+_IGNORED_TAG = 0x6000000D + 0x1000  # a tag of no meaning: entries cannot be taken out
+_ANDROID_LIBRARIES = ("libc.so", "libm.so", "libdl.so", "liblog.so")
+
+
+def runtime() -> Path:
+    """The folder of libtensorflowlite_jni.so and of what must be preloaded with it, libhost_bionic.so."""
+    folder = BUILD / "host-runtime"
+    source = artifacts.unpacked(java.TFLITE) / "jni" / "x86_64" / "libtensorflowlite_jni.so"
+    target, preload = folder / source.name, folder / "libhost_bionic.so"
+    key = stamps.digest([source, _BIONIC, Path(__file__)])
+    if not stamps.is_fresh(target, key):
+        folder.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(_without_names(_patched(source.read_bytes())))
+        needs.run(["cc", "-O1", "-fPIC", "-shared", "-o", preload, _BIONIC, "-ldl"], "the host's C compiler")
+        stamps.mark(target, key)
+    return folder
+
+
+def _patched(library: bytes) -> bytes:
+    data = bytearray(library)
+    for at in _dynamic_entries(data):
+        if struct.unpack_from("<Q", data, at)[0] in _VERSION_TAGS:
+            struct.pack_into("<Q", data, at, _IGNORED_TAG)
+    return _renamed(data, "sysconf", "bysconf")
+
+
+def _without_names(library: bytes) -> bytes:
+    """No NEEDED entry for Android's libraries: glibc's are loaded, and the rest is preloaded."""
+    data = bytearray(library)
+    for at in _dynamic_entries(data):
+        tag, value = struct.unpack_from("<QQ", data, at)
+        if tag == 1 and _name(data, value) in _ANDROID_LIBRARIES:
+            struct.pack_into("<Q", data, at, _IGNORED_TAG)
+    return bytes(data)
+
+
+def _renamed(data: bytearray, old: str, new: str) -> bytes:
+    before, after = f"\0{old}\0".encode(), f"\0{new}\0".encode()
+    assert len(before) == len(after) and data.count(before) == 1
+    return bytes(data).replace(before, after)
+
+
+def _segments(data: bytes) -> list[tuple[int, int, int, int]]:
+    """(type, offset, address, size in the file) of each program header."""
+    start, count = struct.unpack_from("<Q", data, 32)[0], struct.unpack_from("<H", data, 56)[0]
+    found = []
+    for index in range(count):
+        kind, _, offset, address, _, size = struct.unpack_from("<IIQQQQ", data, start + 56 * index)
+        found.append((kind, offset, address, size))
+    return found
+
+
+def _dynamic_entries(data: bytes) -> range:
+    _kind, offset, _, size = next(segment for segment in _segments(data) if segment[0] == _DYNAMIC)
+    return range(offset, offset + size, 16)
+
+
+def _name(data: bytes, value: int) -> str:
+    """A string of the dynamic string table, whose address entry 5 holds."""
+    table = next(
+        struct.unpack_from("<Q", data, at + 8)[0]
+        for at in _dynamic_entries(data)
+        if struct.unpack_from("<Q", data, at)[0] == 5
+    )
+    start = next(o + table - a for kind, o, a, s in _segments(data) if kind == 1 and a <= table < a + s) + value
+    return bytes(data[start : data.index(0, start)]).decode()
