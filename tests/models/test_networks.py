@@ -9,7 +9,7 @@ import pytest
 
 from repbnn_edge.layers import RepConv2D, binary_view
 from repbnn_edge.layers.framework import tf
-from repbnn_edge.models import CATALOG, build, describe, entry_of
+from repbnn_edge.models import CATALOG, SEEDED, build, describe, entry_of
 from repbnn_edge.models.arithmetic import apply_node, evaluate
 from repbnn_edge.models.calibration import calibrated_weights
 
@@ -34,7 +34,7 @@ def test_keras_and_the_description_compute_the_same_layer_by_layer(name, beta):
     """Each node is given Keras' own inputs, so that a flipped bit upstream blurs nothing."""
     shape = _small(name)
     description = describe(name, beta, shape)
-    model = build(name, beta, shape)
+    model = build(name, beta, shape, weights=SEEDED)
     weights = calibrated_weights(name, description)
     maps = _maps_of_keras(model, description, _images(shape))
     for node in description.nodes[1:]:
@@ -100,7 +100,7 @@ def test_repeats_differ_by_their_own_constants():
 
 @pytest.mark.parametrize("name", ["rep-recu-resnet20", "rep-irnet-resnet20", "rep-reactnet18"])
 def test_gradients_reach_every_weight(name):
-    model = build(name, 2, (32, 32, 3))
+    model = build(name, 2, (32, 32, 3), weights=SEEDED)
     with tf.GradientTape() as tape:
         logits = model(_images((32, 32, 3), count=4), training=True)
         loss = tf.reduce_mean(tf.keras.losses.sparse_categorical_crossentropy([0, 1, 2, 3], logits, from_logits=True))

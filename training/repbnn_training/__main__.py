@@ -136,6 +136,45 @@ def box(
         typer.echo(f"{card.weights}: {card.bytes:,} bytes, top-1 {card.top1:.2%} from the .tflite, {card.agreement}")
 
 
+@app.command()
+def imagenet(
+    data: Annotated[Path, typer.Option(help="Folder with train/class/picture.jpg, and val/ likewise if there is one.")],
+    runs: Annotated[Path, typer.Option(help="Folder of both steps.")] = Path("runs/imagenet"),
+    step: Annotated[int, typer.Option(min=1, max=2, help="1: binary activations; 2: binary weights too.")] = 1,
+    beta: Annotated[int, typer.Option(min=1, help="The repeat factor; 1 is ReActNet-A.")] = 2,
+    epochs: Annotated[int, typer.Option(min=1)] = 256,
+    batch: Annotated[int, typer.Option(min=1, help="Images a step, over all processes.")] = 256,
+    teacher: Annotated[
+        Path | None, typer.Option(help="TorchScript network to learn from; only a file you trust.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that decode pictures.")] = 8,
+    stop_after: StopAfter = None,
+) -> None:
+    """Rep-AdamBNN-ReActNet-A in AdamBNN's two steps, resumable, also under ``torchrun``. Not run at scale here."""
+    import torch
+
+    from repbnn_training import distributed
+    from repbnn_training import imagenet as two_steps
+
+    began = time.monotonic()
+    world, device = distributed.start()
+    recipe = two_steps.TwoStep(beta=beta, epochs=epochs, batch=batch)
+    pictures = two_steps.Pictures(data / "train", recipe.size, augmented=True)
+    taught = torch.jit.load(str(teacher), map_location=device).eval() if teacher is not None else None
+    classes = int(pictures.labels.max()) + 1
+    try:
+        run = two_steps.ImageNetRun(
+            recipe, step, runs, pictures, classes, device, world=world, teacher=taught, workers=workers
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    if not run.train(None if stop_after is None else began + 60 * stop_after):
+        typer.echo("stopped: the same command goes on")
+    elif world.writes and (data / "val").is_dir():
+        held_out = two_steps.Pictures(data / "val", recipe.size, augmented=False)
+        typer.echo(f"{run.folder}: top-1 {two_steps.evaluate(run.network, held_out, device):.4f}")
+
+
 def _reporter(jobs: Sequence[Run]) -> Callable[[], None]:
     """Prints every ten seconds how far the first run is, how long it will take, and all losses."""
     started, first, last = time.monotonic(), jobs[0].progress, 0.0
