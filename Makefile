@@ -10,7 +10,7 @@ GTEST := $(shell echo '\#include <gtest/gtest.h>' | $(CXX) -x c++ -E - >/dev/nul
 # Python's bytecode is what makes tensorflow load in 5 seconds rather than 20.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo setup test lint test-full native device clean
+.PHONY: help demo setup test lint test-full native device wheels clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -44,6 +44,9 @@ native: $(STAMP) ## Build the delegate into build/native, and its tests where Go
 
 device: $(STAMP) ## Build what phones and boards need into build/device: runner, delegate, Android's TFLite
 	@JOBS=$(JOBS) $(BIN)/python tools/device.py
+
+wheels: $(STAMP) ## Build and check manylinux wheels for x86-64 and aarch64, device binaries inside, into dist
+	@JOBS=$(JOBS) $(BIN)/python tools/wheels.py
 
 clean: ## Remove everything that was built
 	rm -rf $(VENV) build dist

@@ -56,7 +56,7 @@ def run_prefix(abi: str) -> tuple[str, ...]:
 @functools.cache
 def device_folder(abi: str) -> Path:
     """``build/device/<abi>``, brought up to date: runner, delegate, and for Android TensorFlow Lite's library."""
-    with _alone("device"):
+    with alone("device"):
         made = subprocess.run([sys.executable, ROOT / "tools" / "device.py", abi], capture_output=True, text=True)
     if made.returncode != 0:
         reason = made.stderr.strip().splitlines()[-1]
@@ -73,7 +73,7 @@ def runtime_library(abi: str) -> Path:
         return device_folder(abi) / "libtensorflowlite_jni.so"
     folder = BUILD / LITERT.replace("==", "-")
     library = folder / "libLiteRt.so"
-    with _alone("litert"):
+    with alone("litert"):
         if not library.is_file():
             _fetch_wheel(folder)
     return library
@@ -89,7 +89,7 @@ def _android_root() -> Path:
     """A folder with musl's loader where Android's would be, and the library that is preloaded."""
     root, source = BUILD / "android", Path(__file__).with_name("bionic.c")
     loader, shim = root / "system" / "bin" / "linker64", root / "liblog.so"
-    with _alone("android"):
+    with alone("android"):
         if not loader.exists():
             _unpack_musl(root)
             loader.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +138,7 @@ def _fetch_wheel(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _alone(name: str) -> Iterator[None]:
+def alone(name: str) -> Iterator[None]:
     """One process at a time: the tests run in several."""
     BUILD.mkdir(parents=True, exist_ok=True)
     with (BUILD / f"{name}.lock").open("w") as lock:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.devices_support.emulation import alone
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "runner"
 
@@ -19,7 +21,8 @@ def built() -> Path:
     if missing:
         pytest.skip(f"{', '.join(missing)} not installed")
     configure = ["cmake", "-S", ROOT, "-B", BUILD, "-G", "Ninja", "-DREPBNN_TESTS=OFF", "-DREPBNN_RUNNER_TESTS=ON"]
-    for command in (configure, ["cmake", "--build", BUILD, "--target", "runner_tests"]):
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    with alone("runner"):
+        for command in (configure, ["cmake", "--build", BUILD, "--target", "runner_tests"]):
+            done = subprocess.run(command, capture_output=True, text=True)
+            assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return BUILD / "native" / "runner"
