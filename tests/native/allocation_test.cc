@@ -36,8 +36,8 @@ namespace repbnn {
 namespace {
 
 // Creates, prepares and runs with `limit` allocations; true when all of it worked.
-bool attempt(long limit) {
-  FakeNetwork network;
+bool attempt(long limit, bool wide) {
+  FakeNetwork network(true, 5, wide);
   static const char* const keys[] = {"log_level"};
   static const char* const values[] = {"error"};
   network.runtime.errors.reserve(1 << 16);  // so that the runtime itself does not allocate
@@ -54,11 +54,14 @@ bool attempt(long limit) {
   return worked;
 }
 
-TEST(Allocation, EveryFailureIsAnError) {
-  ASSERT_TRUE(attempt(-1));
+class Allocation : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Networks, Allocation, testing::Bool());
+
+TEST_P(Allocation, EveryFailureIsAnError) {
+  ASSERT_TRUE(attempt(-1, GetParam()));
   long limit = 0;
   ::testing::internal::CaptureStderr();
-  while (limit < 100000 && !attempt(limit)) ++limit;
+  while (limit < 100000 && !attempt(limit, GetParam())) ++limit;
   ::testing::internal::GetCapturedStderr();
   EXPECT_GT(limit, 50);
   EXPECT_LT(limit, 100000);

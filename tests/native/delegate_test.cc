@@ -48,16 +48,29 @@ TEST(Delegate, ClaimsABlockAsOnePartitionAndLeavesWhatItDoesNotKnow) {
   EXPECT_EQ(network.runtime.claimed, (std::vector<int>{0, 1, 2, 3, 4, 5}));
 }
 
-TEST(Delegate, FusedEqualsUnfusedThroughTheDoor) {
-  FakeNetwork fused, unfused;
+TEST(Delegate, ClaimsTheFloatOperatorsOfABlockToo) {
+  FakeNetwork network(true, 5, true);
+  const Handle delegate(create({{"require_all", "true"}}));
+  ASSERT_EQ(run(network, delegate.get()), kTfLiteOk) << network.runtime.errors;
+  EXPECT_EQ(network.runtime.partitions, 1);
+  EXPECT_EQ(network.runtime.claimed.size(), 13u);  // all but the one that nobody knows
+}
+
+// Each of these on a block, and on one with float operators in it.
+class Either : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Networks, Either, testing::Bool(),
+                         [](const auto& info) { return info.param ? "wide" : "block"; });
+
+TEST_P(Either, FusedEqualsUnfusedThroughTheDoor) {
+  FakeNetwork fused(true, 5, GetParam()), unfused(true, 5, GetParam());
   const Handle full(create({})), none(create({{"fusion", "none"}}));
   ASSERT_EQ(run(fused, full.get()), kTfLiteOk);
   ASSERT_EQ(run(unfused, none.get()), kTfLiteOk);
   EXPECT_EQ(fused.result(), unfused.result());
 }
 
-TEST(Delegate, MayBeDestroyedBeforeThePartition) {
-  FakeNetwork network;
+TEST_P(Either, MayBeDestroyedBeforeThePartition) {
+  FakeNetwork network(true, 5, GetParam());
   Handle delegate(create({}));
   ASSERT_EQ(run(network, delegate.get()), kTfLiteOk);
   const std::vector<float> first = network.result();
@@ -66,9 +79,17 @@ TEST(Delegate, MayBeDestroyedBeforeThePartition) {
   EXPECT_EQ(network.result(), first);
 }
 
-TEST(Delegate, ServesTwoRuntimesAtOnce) {
+TEST_P(Either, MayBeDestroyedAfterThePartition) {
   const Handle delegate(create({{"num_threads", "2"}}));
-  FakeNetwork one, other;
+  for (int i = 0; i < 3; ++i) {
+    FakeNetwork network(true, 5, GetParam());
+    ASSERT_EQ(run(network, delegate.get()), kTfLiteOk);
+  }
+}
+
+TEST_P(Either, ServesTwoRuntimesAtOnce) {
+  const Handle delegate(create({{"num_threads", "2"}}));
+  FakeNetwork one(true, 5, GetParam()), other(true, 5, GetParam());
   ASSERT_EQ(run(one, delegate.get()), kTfLiteOk);
   ASSERT_EQ(run(other, delegate.get()), kTfLiteOk);
   const auto repeat = [](FakeNetwork* network) {
@@ -80,9 +101,31 @@ TEST(Delegate, ServesTwoRuntimesAtOnce) {
   EXPECT_EQ(one.result(), other.result());
 }
 
-TEST(Delegate, FollowsAResizeOfItsInput) {
+// Prepared, run and ended at once, with weights that both share.
+TEST_P(Either, TwoDelegatesInTwoThreads) {
+  FakeNetwork reference(true, 5, GetParam());
+  const Handle first(create({}));
+  ASSERT_EQ(run(reference, first.get()), kTfLiteOk);
+  const std::vector<float> expected = reference.result();
+  const auto live = [&](int* wrong) {
+    for (int i = 0; i < 20; ++i) {
+      FakeNetwork network(false, 5, GetParam());
+      const Handle delegate(tflite_plugin_create_delegate(nullptr, nullptr, 0, nullptr));
+      if (run(network, delegate.get()) != kTfLiteOk || network.result() != expected) ++*wrong;
+    }
+  };
+  ::testing::internal::CaptureStderr();  // their one line each
+  int wrong_here = 0, wrong_there = 0;
+  std::thread thread(live, &wrong_there);
+  live(&wrong_here);
+  thread.join();
+  ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(wrong_here + wrong_there, 0);
+}
+
+TEST_P(Either, FollowsAResizeOfItsInput) {
   const Handle delegate(create({}));
-  FakeNetwork small(true, 5), large(true, 9);
+  FakeNetwork small(true, 5, GetParam()), large(true, 9, GetParam());
   ASSERT_EQ(run(large, delegate.get()), kTfLiteOk);
   ASSERT_EQ(run(small, delegate.get()), kTfLiteOk);
   auto* dims = static_cast<TfLiteIntArray*>(std::malloc(5 * sizeof(int)));
@@ -100,7 +143,7 @@ TEST(Delegate, FollowsAResizeOfItsInput) {
 
 TEST(Delegate, RunsABatchImageByImage) {
   const Handle delegate(create({}));
-  FakeNetwork network;
+  FakeNetwork network;  // a wide one's scales are one image's: TFLite has no shape for several
   ASSERT_EQ(run(network, delegate.get()), kTfLiteOk);
   const std::vector<float> one = network.result();
   auto* dims = static_cast<TfLiteIntArray*>(std::malloc(5 * sizeof(int)));
@@ -189,6 +232,39 @@ std::vector<Bad> bad_networks() {
        },
        "2^31"},
   };
+}
+
+// A float operator that cannot be proven is left out, and says why; the binary ones around it still run.
+TEST(Delegate, LeavesFloatOperatorsThatItCannotProve) {
+  const std::vector<Bad> cases = {
+      {"MEAN", [](FakeNetwork& n) { static_cast<int32_t*>(n.runtime.at(n.axes).data)[0] = 3; }, "rows and columns"},
+      {"MEAN", [](FakeNetwork& n) { static_cast<int32_t*>(n.runtime.at(n.axes).data)[0] = 4; }, "out of range"},
+      {"MEAN", [](FakeNetwork& n) { n.runtime.at(n.axes).allocation_type = kTfLiteMemNone; }, "no constant"},
+      {"MEAN", [](FakeNetwork& n) { n.drop_axes.keep_dims = true; }, "shape in the file"},
+      {"DEPTHWISE_CONV_2D", [](FakeNetwork& n) { n.runtime.at(n.taps).dims->data[3] = 63; }, "does not fit"},
+      {"DEPTHWISE_CONV_2D", [](FakeNetwork& n) { n.depthwise.stride_width = 0; }, "stride"},
+      {"DEPTHWISE_CONV_2D", [](FakeNetwork& n) { n.depthwise.padding = kTfLitePaddingUnknown; }, "padding"},
+      {"DEPTHWISE_CONV_2D", [](FakeNetwork& n) { n.runtime.at(n.taps).bytes -= 4; }, "bytes instead of"},
+      {"PADV2", [](FakeNetwork& n) { static_cast<int32_t*>(n.runtime.at(n.pairs).data)[2] = -1; }, "negative"},
+      {"PADV2", [](FakeNetwork& n) { n.runtime.at(n.fill).type = kTfLiteInt32; }, "type"},
+      {"PADV2", [](FakeNetwork& n) { n.runtime.at(n.fill).allocation_type = kTfLiteMemNone; }, "no constant"},
+      {"AVERAGE_POOL_2D", [](FakeNetwork& n) { n.halve.filter_width = 100; }, "larger than the map"},
+  };
+  const std::string path = ::testing::TempDir() + "left.json";
+  for (const Bad& bad : cases) {
+    SCOPED_TRACE(std::string(bad.name) + ", " + bad.says);
+    FakeNetwork network(true, 5, true);
+    bad.spoil(network);
+    const Handle delegate(create({{"explain", path.c_str()}}));
+    ASSERT_EQ(delegate->Prepare(&network.runtime.context, delegate.get()), kTfLiteOk);
+    std::stringstream text;
+    text << std::ifstream(path).rdbuf();
+    const size_t at = text.str().find("\"op\": \"" + std::string(bad.name) + "\", \"claimed\": false");
+    ASSERT_NE(at, std::string::npos) << text.str();
+    const std::string line = text.str().substr(at, text.str().find('\n', at) - at);
+    EXPECT_NE(line.find(bad.says), std::string::npos) << line;
+  }
+  std::remove(path.c_str());
 }
 
 TEST(Delegate, RefusesWhatItCannotProve) {

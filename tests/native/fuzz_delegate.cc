@@ -41,7 +41,17 @@ void spoil(FakeNetwork& network, Bytes& bytes) {
   FakeRuntime& runtime = network.runtime;
   const int tensors = static_cast<int>(runtime.context.tensors_size);
   TfLiteTensor& tensor = runtime.at(bytes.next() % tensors);
-  switch (bytes.next() % 9) {
+  switch (bytes.next() % 11) {
+    case 9:
+      network.drop_axes.keep_dims = bytes.next() % 2;
+      network.halve.stride_width = bytes.next_int(), network.halve.filter_height = bytes.next_int();
+      network.halve.padding = static_cast<TfLitePadding>(bytes.next() % 4);
+      return;
+    case 10:
+      network.depthwise.stride_height = bytes.next_int(), network.depthwise.dilation_width_factor = bytes.next_int();
+      network.depthwise.padding = static_cast<TfLitePadding>(bytes.next() % 4);
+      network.depthwise.activation = static_cast<TfLiteFusedActivation>(bytes.next() % 8);
+      return;
     case 0: {
       auto options = FakeNetwork::conv_options();
       options[bytes.next() % options.size()].second = bytes.next_int();
@@ -61,9 +71,15 @@ void spoil(FakeNetwork& network, Bytes& bytes) {
       if (tensor.dims->size > 0) tensor.dims->data[bytes.next() % tensor.dims->size] = bytes.next_int();
       return;
     case 4: tensor.dims->size = std::min<int>(tensor.dims->size, bytes.next() % 5); return;
-    case 5: tensor.type = static_cast<TfLiteType>(bytes.next() % 12); return;
+    case 5:
+      // Constants that say how: axes, paddings.
+      if (bytes.next() % 2 && tensor.allocation_type == kTfLiteMmapRo && tensor.type == kTfLiteInt32 &&
+          tensor.bytes >= 4)
+        return void(static_cast<int32_t*>(tensor.data)[bytes.next() % (tensor.bytes / 4)] = bytes.next_int());
+      tensor.type = static_cast<TfLiteType>(bytes.next() % 12);
+      return;
     case 6: {
-      TfLiteNode& node = runtime.node(bytes.next() % 7);
+      TfLiteNode& node = runtime.node(bytes.next() % (network.relu_node + 1));
       TfLiteIntArray* list = bytes.next() % 2 ? node.inputs : node.outputs;
       if (list->size > 0)
         list->data[bytes.next() % list->size] = bytes.next() % 3 == 0 ? bytes.next_int() : bytes.next() % tensors;
@@ -98,7 +114,7 @@ void fuzz_options(Bytes& bytes) {
 }
 
 void fuzz_network(Bytes& bytes) {
-  FakeNetwork network(false, 3);
+  FakeNetwork network(false, 3, bytes.next() % 2);
   for (int i = 1 + bytes.next() % 3; i > 0; --i) spoil(network, bytes);
   static const char* const keys[] = {"log_level", "fusion"};
   const char* values[] = {"error", bytes.next() % 2 ? "full" : "none"};
