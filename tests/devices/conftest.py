@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,10 +40,10 @@ def make_system(tmp_path: Path) -> Iterator[MakeSystem]:
         pytest.skip("this kernel gives no user namespace for a far end")
     made: list[FarSystem] = []
 
-    def make(**options: str) -> FarSystem:
+    def make(**options: Any) -> FarSystem:
         folder = tmp_path / f"far{len(made)}"
         folder.mkdir()
-        made.append(FarSystem(folder, **options).start())  # type: ignore[arg-type]
+        made.append(FarSystem(folder, **options).start())
         return made[-1]
 
     yield make

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -59,6 +60,32 @@ def test_cores_that_the_device_refuses(pixel: Adbd, model: Model, capsys: Captur
     assert "affinity_refused" in codes(body)
     arguments = json.loads((pixel.system.root / "tmp/arguments.json").read_text())
     assert arguments[arguments.index("--cores") + 1] == "1"
+
+
+@pytest.mark.parametrize("shell", [("mksh",), ("busybox", "sh"), ("bash", "--posix")], ids=lambda words: words[0])
+def test_the_scripts_in_the_shells_that_devices_have(
+    make_system: MakeSystem, make_adbd: MakeAdbd, binaries: Path, model: Model, capsys: Capture, shell: tuple[str, ...]
+) -> None:
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"{shell[0]} is not installed")
+    far = android(make_system(shell=shell))
+    make_adbd(far)
+    code, body, err = bench(capsys, model(), "pixel")
+    assert code == 0, err
+    assert body["results"][0]["environment"]["after"]["other_cpu_share"] is not None  # `times` was understood
+    far.behave("crash")
+    code, _, err = bench(capsys, model(), "pixel")
+    assert code == 6
+    assert "SIGSEGV" in err
+    far.behave("hang")
+    code, _, _ = bench(capsys, model(), "pixel", "--timeout", "1")
+    assert code == 7
+    process = start_bench(model(), "pixel", "--timeout", "60")
+    wait_for(lambda: any("--model" in line for line in far.processes().values()), 60)
+    process.kill()
+    process.communicate()
+    assert far.settle(5) == {}
+    assert far.ours() == CLEAN
 
 
 @pytest.mark.parametrize("how", ["junk", "nonsense"])

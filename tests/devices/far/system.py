@@ -56,11 +56,13 @@ class FarSystem:
         folder: of the tests, for its root.
         environment: of its shells.
         extra_setup: more lines of the script that makes it; ``$r`` is its root.
+        shell: what its ``sh`` is, as words: Android's is mksh, many boards' is busybox's.
     """
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     extra_setup: str = ""
+    shell: tuple[str, ...] = ("sh",)
     _holder: subprocess.Popen[bytes] | None = None
 
     def start(self) -> FarSystem:
@@ -98,7 +100,7 @@ class FarSystem:
 
     def command(self, script: str) -> list[str]:
         """What runs a script in its shell."""
-        return [*self.enter(), "sh", "-c", script]
+        return [*self.enter(), *self.shell, "-c", script]
 
     def enter(self) -> list[str]:
         """What runs the words that follow inside it."""
