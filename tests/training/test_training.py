@@ -209,6 +209,21 @@ def test_weights_go_out_and_come_back_with_the_same_signs(tmp_path: Path) -> Non
         exchange.from_tensors(ReCUResNet20(1), tensors)
 
 
+def test_a_run_starts_from_another(images: Any, tmp_path: Path) -> None:
+    first = run(tmp_path / "runs" / "smoke-seed3", images)
+    first.save()
+    place = exchange.start_of(tmp_path / "runs", "smoke", 2, 3)
+    second = engine.Run(replace(TINY, rate=0.01), 4, tmp_path / "next", images, images, init_from=place)
+    assert second.step == 0
+    for name, value in first.network.state_dict().items():
+        torch.testing.assert_close(second.network.state_dict()[name], value, rtol=0, atol=0)
+    assert exchange.start_of(place, "smoke", 2, 3) == place
+    with pytest.raises(ValueError, match="no weights for smoke with seed 9"):
+        exchange.start_of(tmp_path / "runs", "smoke", 2, 9)
+    with pytest.raises(ValueError, match="holds another network"):
+        exchange.load_into(ReCUResNet20(1), place)
+
+
 def test_two_processes_share_a_run(tmp_path: Path) -> None:
     """Both end with the same weights, and only the first writes."""
     random = np.random.default_rng(0)

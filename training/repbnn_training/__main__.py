@@ -53,6 +53,7 @@ def train(
     """
     from repbnn_training import distributed, engine
     from repbnn_training.data import load
+    from repbnn_training.exchange import start_of
     from repbnn_training.recipes import RECIPES
     from repbnn_training.schedule import Deadline
 
@@ -74,7 +75,7 @@ def train(
                 form=form,
                 deadline=deadline,
                 teacher=taught,
-                init_from=init_from,
+                init_from=init_from and start_of(init_from, name, RECIPES[name].beta, s),
                 world=world,
             )
             for name in recipes

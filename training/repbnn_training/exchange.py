@@ -61,6 +61,20 @@ def load_into(network: ReCUResNet20, path: Path) -> None:
         raise ValueError(f"{path} holds another network: {error}") from error
 
 
+def start_of(place: Path, recipe: str, beta: int, seed: int) -> Path:
+    """The file to start a run from: ``place`` itself, or in a folder of runs or of the package's weights the one of it.
+
+    Raises:
+        ValueError: the folder has none.
+    """
+    if place.is_file():
+        return place
+    for file in (place / f"{recipe}-seed{seed}" / "checkpoint.pt", place / f"{NETWORK}-beta{beta}.safetensors"):
+        if file.exists():
+            return file
+    raise ValueError(f"{place} has no weights for {recipe} with seed {seed}")
+
+
 def _names(network: ReCUResNet20) -> Iterator[tuple[str, str]]:
     """(our name, PyTorch's name)."""
     yield "stem_conv/kernel", "conv1.weight"
