@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from repbnn_edge import settings
-from repbnn_edge.errors import BadInputError
+from repbnn_edge.errors import BadInputError, RepbnnError
 from repbnn_edge.reports import Report
 
 _DISTRIBUTION = "repbnn-edge"
@@ -193,10 +193,27 @@ def _install(requirements: list[str]) -> str:
 def _programs() -> Iterator[Check]:
     for name, (purpose, do) in _PROGRAMS.items():
         path = shutil.which(name)
-        if path:
-            yield Check(name=name, ok=True, found=path)
-        else:
+        if path is None:
             yield Check(name=name, ok=True, found=f"not found (optional: {purpose})", do=do)
+        elif name == "adb":
+            yield _adb(path)
+        else:
+            yield Check(name=name, ok=True, found=path)
+
+
+def _adb(path: str) -> Check:
+    """The client, and whether it fits the server that runs; none is started for this."""
+    from repbnn_edge.devices import adb_server
+
+    own = adb_server.client_version(path)
+    found = f"{path}, version 1.0.{own}" if own else path
+    try:
+        fitting = adb_server.client(start=False)
+    except RepbnnError as error:
+        return Check(name="adb", ok=False, found=f"{found}; {error.what}: {error.why}", do=error.do)
+    if fitting is None:
+        return Check(name="adb", ok=True, found=f"{found}; no server runs on port {adb_server.port()}")
+    return Check(name="adb", ok=True, found=f"{found}; its server runs on port {adb_server.port()}")
 
 
 def _delegate() -> Check:

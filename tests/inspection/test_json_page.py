@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from repbnn_edge.devices.listing import DevicesReport, ListedDevice
 from repbnn_edge.diagnosis import Check, DoctorReport, Setting
 from repbnn_edge.errors import RepbnnError
 from repbnn_edge.inspection import InspectReport, OperatorRow
@@ -29,6 +30,8 @@ SECTIONS = {part.partition("\n")[0]: part for part in PAGE.split("\n## ")}
         ("inspect", EmbeddedMetadata),
         ("inspect", TensorRow),
         ("inspect", Provenance),
+        ("devices", DevicesReport),
+        ("devices", ListedDevice),
         ("doctor", DoctorReport),
         ("doctor", Check),
         ("doctor", Setting),
