@@ -24,11 +24,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tools/android", description=__doc__)
     parser.add_argument("command", choices=("build", "screens", "test"))
     parser.add_argument("only", nargs="*", help="test classes; all without them")
+    parser.add_argument("--jvm", action="append", default=[], help="a flag for the JVM of the tests")
     arguments = parser.parse_args()
     began = time.monotonic()
     try:
         if arguments.command == "test":
-            return testing.run(arguments.only)
+            return testing.run(arguments.only, arguments.jvm)
         if arguments.command == "screens":
             testing.screens()
         else:

@@ -13,7 +13,7 @@ import library
 import needs
 import stamps
 from archives import Entry
-from layout import ABIS, BUILD, MIN_SDK, OUTPUTS, ROOT, SAMPLE
+from layout import ABIS, BUILD, MIN_SDK, OUTPUTS, ROOT, SAMPLE, version
 from needs import FRAMEWORK, BuildError
 
 _MAIN = SAMPLE / "src" / "main"
@@ -30,7 +30,7 @@ def build() -> Path:
     """Make the APK; gives its path."""
     needs.require()
     resources = _resources()
-    entries = [entry for entry in archives.read(resources) if not entry.name.startswith("META-INF/")]
+    entries = [entry for entry in archives.read(resources, ".tflite") if not entry.name.startswith("META-INF/")]
     entries.append(Entry("classes.dex", _dex().read_bytes()))
     runtime = artifacts.unpacked(java.TFLITE) / "jni"
     for abi in ABIS:
@@ -92,30 +92,15 @@ def _assets() -> Path:
 def _resources() -> Path:
     """Resources, manifest and assets, linked; R.java beside them."""
     linked = BUILD / "resources.zip"
-    key = stamps.digest(stamps.files(_MAIN / "res", _MAIN / "AndroidManifest.xml", _assets()))
+    key = stamps.digest(stamps.files(_MAIN / "res", _MAIN / "AndroidManifest.xml", _assets()), version())
     if stamps.is_fresh(linked, key):
         return linked
     compiled, generated = BUILD / "compiled-resources.zip", BUILD / "generated"
     shutil.rmtree(generated, ignore_errors=True)
     needs.run(["aapt2", "compile", "--dir", _MAIN / "res", "-o", compiled], "aapt2")
-    options = ("--auto-add-overlay", "-0", "tflite", "--min-sdk-version", str(MIN_SDK), "--java", generated)
-    needs.run(
-        [
-            "aapt2",
-            "link",
-            "-I",
-            FRAMEWORK,
-            "--manifest",
-            _MAIN / "AndroidManifest.xml",
-            "-A",
-            _assets(),
-            *options,
-            "-o",
-            linked,
-            compiled,
-        ],
-        "aapt2",
-    )
+    version_words = ("--version-code", "1", "--version-name", version(), "--min-sdk-version", str(MIN_SDK))
+    sources = ("-I", FRAMEWORK, "--manifest", _MAIN / "AndroidManifest.xml", "-A", _assets())
+    needs.run(["aapt2", "link", *sources, *version_words, "--java", generated, "-o", linked, compiled], "aapt2")
     stamps.mark(linked, key)
     return linked
 
@@ -132,26 +117,10 @@ def _dex() -> Path:
     if stamps.is_fresh(target, key):
         return target
     folder.mkdir(parents=True, exist_ok=True)
+    java_command = ("java", "-Xmx1200m", "-cp", artifacts.all_of()["dexer"], "com.android.tools.r8.D8", "--release")
     libraries = ("--lib", binaries.java_home(), "--lib", artifacts.jar(java.ANDROID_ALL))
-    needs.run(
-        [
-            "java",
-            "-Xmx1200m",
-            "-cp",
-            artifacts.all_of()["dexer"],
-            "com.android.tools.r8.D8",
-            "--release",
-            "--min-api",
-            str(MIN_SDK),
-            *libraries,
-            "--output",
-            folder,
-            app,
-            own,
-            *runtime,
-        ],
-        "D8",
-    )
+    words = ("--min-api", str(MIN_SDK), *libraries, "--output", folder)
+    needs.run([*java_command, *words, app, own, *runtime], "D8")
     stamps.mark(target, key)
     return target
 
@@ -160,49 +129,14 @@ def _signed(unsigned: Path) -> Path:
     """Sign with the debug key, which is made here once; the archive's alignment is kept."""
     keys = BUILD / "debug.keystore"
     if not keys.is_file():
-        needs.run(
-            [
-                "keytool",
-                "-genkeypair",
-                "-keystore",
-                keys,
-                "-storepass",
-                _PASSWORD,
-                "-keypass",
-                _PASSWORD,
-                "-alias",
-                "androiddebugkey",
-                "-keyalg",
-                "RSA",
-                "-keysize",
-                "2048",
-                "-validity",
-                "10000",
-                "-dname",
-                "CN=Android Debug,O=Android,C=US",
-            ],
-            "keytool",
-        )
+        secret = ("-storepass", _PASSWORD, "-keypass", _PASSWORD, "-alias", "androiddebugkey")
+        kind = ("-keyalg", "RSA", "-keysize", "2048", "-validity", "10000", "-dname", "CN=Android Debug,O=Android,C=US")
+        needs.run(["keytool", "-genkeypair", "-keystore", keys, *secret, *kind], "keytool")
     apk = OUTPUTS / "sample-debug.apk"
     apk.parent.mkdir(parents=True, exist_ok=True)
-    needs.run(
-        [
-            "apksigner",
-            "sign",
-            "--ks",
-            keys,
-            "--ks-pass",
-            f"pass:{_PASSWORD}",
-            "--key-pass",
-            f"pass:{_PASSWORD}",
-            "--min-sdk-version",
-            str(MIN_SDK),
-            "--out",
-            apk,
-            unsigned,
-        ],
-        "apksigner",
-    )
+    secret = ("--ks-pass", f"pass:{_PASSWORD}", "--key-pass", f"pass:{_PASSWORD}")
+    words = ("--min-sdk-version", str(MIN_SDK), "--out", apk)
+    needs.run(["apksigner", "sign", "--ks", keys, *secret, *words, unsigned], "apksigner")
     apk.with_name(f"{apk.name}.idsig").unlink(missing_ok=True)
     unsigned.unlink()
     needs.run(["zipalign", "-c", "-p", "4", apk], "zipalign")

@@ -44,14 +44,18 @@ def write(path: Path, entries: Iterable[Entry]) -> None:
             archive.writestr(info, entry.data)
 
 
-def read(path: Path) -> list[Entry]:
-    """The entries of an archive, in order."""
+def read(path: Path, stored: str = "") -> list[Entry]:
+    """The entries of an archive, in order; those whose names end with ``stored`` are to be stored."""
     with zipfile.ZipFile(path) as archive:
         return [
-            Entry(info.filename, archive.read(info), info.compress_type == zipfile.ZIP_STORED)
+            Entry(info.filename, archive.read(info), _is_stored(info, stored))
             for info in archive.infolist()
             if not info.is_dir()
         ]
+
+
+def _is_stored(info: zipfile.ZipInfo, stored: str) -> bool:
+    return info.compress_type == zipfile.ZIP_STORED or (bool(stored) and info.filename.endswith(stored))
 
 
 def _padding(position: int, alignment: int) -> bytes:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import needs
-from layout import BUILD, LIBRARY, ROOT
+from layout import ABIS, BUILD, LIBRARY, ROOT
 
 _SOURCE = LIBRARY / "src" / "main" / "cpp"
 _TOOLCHAIN = ROOT / "native" / "toolchains" / "android" / "toolchain.cmake"
@@ -15,8 +15,14 @@ NAMES = ("librepbnn_delegate.so", "librepbnn_jni.so")
 
 
 def for_android(abi: str) -> Path:
-    """The folder of both libraries for an ABI."""
-    return _build(f"native-{abi}", f"-DCMAKE_TOOLCHAIN_FILE={_TOOLCHAIN}", f"-DREPBNN_PYTHON={ROOT}/.venv/bin/python")
+    """The folder of both libraries for an ABI; the delegate is the one that ``make device`` builds."""
+    python = ROOT / ".venv" / "bin" / "python"
+    if not python.is_file():
+        raise needs.BuildError("the toolchain is not there yet, so run `make setup`, which brings it")
+    needs.run([python, ROOT / "tools" / "device.py", ABIS[abi]], "building the delegate")
+    delegate = ROOT / "build" / "device" / ABIS[abi] / NAMES[0]
+    toolchain = (f"-DCMAKE_TOOLCHAIN_FILE={_TOOLCHAIN}", f"-DREPBNN_PYTHON={python}")
+    return _build(f"native-{abi}", *toolchain, f"-DREPBNN_DELEGATE={delegate}")
 
 
 def for_host() -> Path:

@@ -2,8 +2,12 @@ package org.repbnn.sample;
 
 import android.os.Looper;
 import java.io.File;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import org.json.JSONObject;
 import org.robolectric.Shadows;
 
 /** What tests share: files that Python made, and waiting for the worker. */
@@ -12,6 +16,13 @@ final class Fixtures {
 
     static File model() {
         return new File(System.getProperty("repbnn.fixtures"), "model.tflite");
+    }
+
+    static void keepReport(JSONObject report) throws IOException {
+        File file = new File(System.getProperty("repbnn.fixtures"), "report.json");
+        try (OutputStream stream = new FileOutputStream(file)) {
+            stream.write(report.toString().getBytes("UTF-8"));
+        }
     }
 
     /** Something that becomes true on the main thread. */

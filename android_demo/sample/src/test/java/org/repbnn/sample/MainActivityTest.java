@@ -231,7 +231,7 @@ public final class MainActivityTest {
     }
 
     @Test
-    public void measuresAndShares() throws JSONException {
+    public void measuresAndShares() throws IOException, JSONException {
         final Session session = start();
         settled(session);
         controller.get().findViewById(R.id.measure).performClick();
@@ -247,6 +247,7 @@ public final class MainActivityTest {
         JSONObject result = json.getJSONArray("results").getJSONObject(0);
         assertEquals(3, result.getJSONArray("samples_ms").length());
         assertEquals(0.412, result.getJSONObject("latency_ms").getDouble("median"), 0.01);
+        Fixtures.keepReport(json); // for Python, which opens it
         controller.get().findViewById(R.id.share).performClick();
         Intent chooser = Shadows.shadowOf(controller.get()).getNextStartedActivity();
         Intent send = chooser.getParcelableExtra(Intent.EXTRA_INTENT, Intent.class);
