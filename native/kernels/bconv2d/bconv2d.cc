@@ -119,12 +119,14 @@ class Bconv2dRun {
 
   void correct(float* values, int filter, int y, int x, int pixels) const {
     const size_t padded = conv_.multiplier_.size();
+    const int32_t row = conv_.row_case_[y];
+    const float* corrections =
+        conv_.corrections_.data() + static_cast<size_t>(row) * conv_.column_cases_ * padded + filter;
+    const int32_t* columns = conv_.column_case_.data() + x;
     for (int p = 0; p < pixels; ++p) {
-      const int32_t row = conv_.row_case_[y], column = conv_.column_case_[x + p];
-      if (row == 0 && column == 0) continue;
-      const float* correction =
-          conv_.corrections_.data() + (static_cast<size_t>(row) * conv_.column_cases_ + column) * padded + filter;
-      float* value = values + p * kernel_.lanes;
+      if (row == 0 && columns[p] == 0) continue;
+      const float* __restrict correction = corrections + columns[p] * padded;
+      float* __restrict value = values + p * kernel_.lanes;
       for (int i = 0; i < kLanes; ++i) value[i] += correction[i];
     }
   }

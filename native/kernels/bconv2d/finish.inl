@@ -33,14 +33,15 @@ void derive_pairs(DeriveRow row) {
     row.pixels = 1;
   }
   for (; row.pixels > 0; --row.pixels, row.in += row.pixel_stride) {
-    const uint32_t* __restrict in = row.in;
-    uint32_t* __restrict out = row.out;
-    int i = 0;
-    for (; i + 1 < row.words; i += 2) {
-      out[i] = in[i];
-      out[i + 1] = in[i] ^ in[i + 1];
+    const char* __restrict in = reinterpret_cast<const char*>(row.in);
+    char* __restrict out = reinterpret_cast<char*>(row.out);
+    for (int i = 0; i < row.words / 2; ++i) {
+      uint64_t two;
+      __builtin_memcpy(&two, in + 8 * i, 8);
+      two ^= two << kWordBits;  // little-endian: the second word is the upper half
+      __builtin_memcpy(out + 8 * i, &two, 8);
     }
-    if (i < row.words) out[i] = out[i + 1] = in[i];
+    if (row.words % 2 != 0) row.out[row.words - 1] = row.out[row.words] = row.in[row.words - 1];
     row.out += derived_words(Derived::kPairs, row.words);
   }
 }

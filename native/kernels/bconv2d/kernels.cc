@@ -50,7 +50,7 @@ const Bconv2dKernel* choose_bconv2d_kernel(Isa isa, const Bconv2dGeometry& geome
   };
   static constexpr Preference kPreferences[] = {
       // The ends of a short reduction cost more than carry-save saves.
-      {Isa::kAvx512Vpopcntdq, "avx512_pairs", 1, 16},
+      {Isa::kAvx512Vpopcntdq, "avx512_pairs", 1, 24},
       {Isa::kAvx512Vpopcntdq, "avx512_plain", 1, 1},
       {Isa::kAvx2, "avx2_table", 64, 1},
       {Isa::kAvx2, "avx2_half_table", 32, 1},
