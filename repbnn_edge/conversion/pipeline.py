@@ -268,7 +268,9 @@ def _warnings(loaded: LoadedSource) -> list[str]:
 def _failed(result: ConvertReport, verification: VerificationReport) -> ConversionRefutedError:
     first = verification.failures[0] if verification.failures else "a check failed"
     if result.source.kind == "onnx" and verification.sign_zeros:
-        first += f" ({verification.sign_zeros} exact zeros reached a sign: PyTorch's sign of 0 is 0, which no bit can be)"
+        first += (
+            f" ({verification.sign_zeros} exact zeros reached a sign: PyTorch's sign of 0 is 0, which no bit can be)"
+        )
     return ConversionRefutedError(result, first)
 
 
