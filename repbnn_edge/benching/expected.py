@@ -17,11 +17,11 @@ from repbnn_edge import console, settings
 from repbnn_edge.benching.inputs import difference, noise
 from repbnn_edge.benching.report import OutputCheck
 from repbnn_edge.benching.rows import Row
+from repbnn_edge.benching.subjects import inspected
 from repbnn_edge.benching.verdicts import Reason, of_output
 from repbnn_edge.devices.host import HostDevice
 from repbnn_edge.errors import RepbnnError
-from repbnn_edge.files import sha256_of, write_whole
-from repbnn_edge.inspection import inspect_file
+from repbnn_edge.files import write_whole
 from repbnn_edge.inspection.report import TensorRow
 
 _SECONDS = 300.0
@@ -72,9 +72,10 @@ class Answers:
     def input_of(self, file: Path) -> Path:
         """The raw bytes that every runtime and device is fed."""
         assert self._folder is not None
-        path = self._folder / f"{sha256_of(file)[:16]}.bin"
+        about = inspected(file)
+        path = self._folder / f"{about.sha256[:16]}.bin"
         if not path.exists():
-            path.write_bytes(noise(inspect_file(file).inputs))
+            path.write_bytes(noise(about.inputs))
         return path
 
     def prepare(self, rows: Sequence[Row]) -> None:
@@ -96,10 +97,10 @@ class Answers:
         version = _version(runtime)
         if version is None:
             return None
-        tensors = inspect_file(file).outputs
-        kept = settings.cache_folder() / "answers" / f"{sha256_of(file)[:32]}-{runtime}-{version}.bin"
+        about = inspected(file)
+        kept = settings.cache_folder() / "answers" / f"{about.sha256[:32]}-{runtime}-{version}.bin"
         if runtime == "lce" and kept.is_file():
-            return Expected(f"{runtime} {version}", kept.read_bytes(), tensors)
+            return Expected(f"{runtime} {version}", kept.read_bytes(), about.outputs)
         began = time.perf_counter()
         with console.step(f"running {file.name} in {runtime}, to compare answers"):
             data = self._run(file, runtime)
@@ -110,7 +111,7 @@ class Answers:
             with contextlib.suppress(OSError, RepbnnError):  # a cache that cannot be written only costs time
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(kept, data)
-        return Expected(f"{runtime} {version}", data, tensors)
+        return Expected(f"{runtime} {version}", data, about.outputs)
 
     def _run(self, file: Path, runtime: str) -> bytes | None:
         request: dict[str, Any] = {

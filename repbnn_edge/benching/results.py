@@ -15,22 +15,24 @@ from repbnn_edge.benching import report, statistics, verdicts
 from repbnn_edge.benching.outcome import Outcome
 from repbnn_edge.benching.profiling import op_times
 from repbnn_edge.benching.rows import Row, Schedule
+from repbnn_edge.benching.subjects import inspected
 from repbnn_edge.benching.verdicts import Reason
-from repbnn_edge.files import sha256_of
-from repbnn_edge.inspection import InspectReport, inspect_file
+from repbnn_edge.inspection import InspectReport
 
 
 def result(row: Row, outcome: Outcome, device: Mapping[str, Any], schedule: Schedule) -> report.BenchResult:
     """A line of the report, not yet compared with others."""
-    inspected = inspect_file(row.file)
+    about = inspected(row.file)
     emulated = device.get("emulated")
     outcome.after = {**outcome.after, "other_cpu_share": max(outcome.shares, default=None)} if outcome.after else {}
     summary = statistics.summarise(outcome.samples) if outcome.samples else None
     reasons = _reasons(outcome, summary, schedule, emulated)
     runtime, delegate = outcome.loaded.get("runtime"), outcome.loaded.get("delegate")
     kernels = outcome.loaded.get("float_kernels")
+    if kernels is None and runtime:  # a device's TFLite
+        kernels = f"what {runtime[0]} {runtime[1]} applies by default: its own XNNPACK"
     return report.BenchResult(
-        model=_model(row.file, inspected),
+        model=_model(row.file, about),
         runtime=report.BenchedRuntime(name=runtime[0], version=runtime[1], float_kernels=kernels) if runtime else None,
         delegate=report.BenchedDelegate(**delegate) if delegate else None,
         device={"name": row.device.name, **device},
@@ -48,7 +50,7 @@ def result(row: Row, outcome: Outcome, device: Mapping[str, Any], schedule: Sche
         first_ms=_middle(outcome.first_ms),
         peak_memory_bytes=max(outcome.peak_bytes, default=None),
         instructions=round(float(np.median(outcome.instructions))) if outcome.instructions else None,
-        ops=op_times(outcome.ops, inspected.operators) if outcome.ops else None,
+        ops=op_times(outcome.ops, about.operators) if outcome.ops else None,
         roofline=report.Roofline(**outcome.roofline) if outcome.roofline and not emulated else None,
         ran_on=sorted(outcome.ran_on) or None,
         output_check=outcome.check,
@@ -129,8 +131,8 @@ def _processes(outcome: Outcome) -> list[Any]:
     return [np.array([statistics.typical(summary)]) for summary in outcome.summaries]
 
 
-def _model(file: Path, inspected: InspectReport) -> report.BenchedModel:
-    return report.BenchedModel(path=str(file), sha256=sha256_of(file), bytes=file.stat().st_size, macs=inspected.macs)
+def _model(file: Path, about: InspectReport) -> report.BenchedModel:
+    return report.BenchedModel(path=str(file), sha256=about.sha256, bytes=about.bytes, macs=about.macs)
 
 
 def _middle(values: Collection[float]) -> float | None:

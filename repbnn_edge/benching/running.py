@@ -17,13 +17,12 @@ from repbnn_edge.benching.outcome import Outcome
 from repbnn_edge.benching.presets import Effort
 from repbnn_edge.benching.presets import effort as of_preset
 from repbnn_edge.benching.rows import Row, Schedule, plan
-from repbnn_edge.benching.subjects import resolve
+from repbnn_edge.benching.subjects import inspected, resolve
 from repbnn_edge.devices.cores import check as check_cores
 from repbnn_edge.devices.cores import choose
 from repbnn_edge.devices.interface import Device
 from repbnn_edge.devices.resolving import open_devices
 from repbnn_edge.errors import UsageError
-from repbnn_edge.inspection import inspect_file
 
 _GRACE_SECONDS = 60.0
 _BETWEEN_SECONDS = 15.0  # for what happens between two processes
@@ -123,7 +122,7 @@ def _subjects(files: Sequence[str | Path], against: Sequence[str | Path]) -> lis
     found: dict[Path, bool] = {}
     for source, is_reference in [*((f, False) for f in files), *((a, True) for a in against)]:
         path = resolve(source)
-        inspect_file(path)
+        inspected(path)
         found[path] = found.get(path, False) or is_reference
     return list(found.items())
 

@@ -6,6 +6,7 @@ Both are made in a process of their own, so that ``bench`` itself never imports 
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 import json
 import os
@@ -15,7 +16,8 @@ from pathlib import Path
 
 from repbnn_edge import __version__, console, settings
 from repbnn_edge.errors import BadInputError, RepbnnError, StorageError, UnsupportedError
-from repbnn_edge.files import storage_error
+from repbnn_edge.files import check_input_file, storage_error
+from repbnn_edge.inspection import InspectReport, inspect_file
 
 ALTERNATIVES = ("mobilenet-v2-int8",)
 """What a user would pick instead of a binary network; docs/bench.md says how each is made."""
@@ -51,6 +53,22 @@ def resolve(source: str | Path) -> Path:
     about = json.dumps(entries[name].to_json(), sort_keys=True)
     key = hashlib.sha256(f"{__version__} {about}".encode()).hexdigest()[:12]
     return _cached(name, f"{name}-{key}", ["-m", "repbnn_edge.cli.main", "convert", f"{_FORCED}{name}", "-o"])
+
+
+def inspected(file: Path) -> InspectReport:
+    """What is in a file, read once however often it is asked for.
+
+    Raises:
+        BadInputError: it is no TFLite file, or is broken.
+    """
+    check_input_file(file)
+    stat = file.stat()
+    return _inspected(file, stat.st_mtime_ns, stat.st_size)
+
+
+@functools.lru_cache(maxsize=64)
+def _inspected(file: Path, time: int, size: int) -> InspectReport:
+    return inspect_file(file)
 
 
 def _looks_like_path(text: str) -> bool:
