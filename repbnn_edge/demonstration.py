@@ -44,7 +44,7 @@ def demonstrate(folder: Path, pictures: int = 8) -> DemoReport:
     return DemoReport(
         conversion=conversion,
         float32_bytes=4 * (entry.parameters.binary + entry.parameters.float),
-        trained=entry.trained is not None,
+        trained=entry.trained,
         pictures=_classify(sessions[0], data, pictures),
         latency_ms=_latencies(sessions),
         implementation=sessions[0].delegate.implementation if sessions[0].delegate else None,

@@ -198,11 +198,14 @@ class DemoPicture(Report):
 
 
 class DemoReport(Report):
-    """The result of ``demo``; ``latency_ms`` has a median for ``litert`` (with our delegate) and for ``lce``."""
+    """The result of ``demo``; ``latency_ms`` has a median for ``litert`` (with our delegate) and for ``lce``.
+
+    ``trained`` is what ``models`` says of the network's weights, None where they are seeded.
+    """
 
     conversion: ConvertReport
     float32_bytes: int
-    trained: bool
+    trained: dict[str, Any] | None
     pictures: list[DemoPicture]
     latency_ms: dict[str, float]
     implementation: str | None

@@ -47,11 +47,20 @@ def show(report: DemoReport, out: Console) -> None:
     times = conversion.bytes / 1e6, report.float32_bytes / 1e6
     out.print(f"  size     {times[0]:.2f} MB; its weights in float32 are {times[1]:.2f} MB")
     out.print(f"  speed    {_speed(report)}")
-    if not report.trained:
-        out.print("  [yellow]untrained: its weights are seeded, so the answers above are chance[/yellow]")
+    out.print(f"  {_accuracy(report)}", soft_wrap=True)
     out.print()
     out.print(f"next: repbnn-edge inspect {conversion.output}")
     out.print(f"      repbnn-edge bench {conversion.output} --runtime litert --runtime lce")
+
+
+def _accuracy(report: DemoReport) -> str:
+    trained = report.trained
+    if trained is None:
+        return "[yellow]untrained: its weights are seeded, so the answers above are chance[/yellow]"
+    right = sum(picture.answer == picture.truth for picture in report.pictures)
+    others = "".join(f", beta {beta} trained the same way {top1:.1%}" for beta, top1 in trained["other_betas"].items())
+    known = f"{trained['top1']:.1%} of {trained['test_images']:,} test pictures{others} ({trained['data']})"
+    return f"answers  {right} of the {len(report.pictures)} above are right; {known}"
 
 
 def _speed(report: DemoReport) -> str:
