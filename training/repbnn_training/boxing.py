@@ -15,7 +15,7 @@ import torch
 
 from repbnn_edge.models import shipped
 from repbnn_edge.reports import EvalReport, ModelCard
-from repbnn_training import exchange
+from repbnn_training import accuracy_page, exchange
 from repbnn_training.data import MEAN, STD, Images, load, standardise
 from repbnn_training.networks import ReCUResNet20
 
@@ -102,6 +102,8 @@ def box(run: Path, data: Path, into: Path | None = None, limit: int | None = Non
     (into / f"{name}.json").write_text(json.dumps(card.to_json(), indent=1) + "\n", "utf-8")
     (into / f"{name}.md").write_text(_page(card, report), "utf-8")
     shipped.cards.cache_clear()
+    if into == shipped.FOLDER:
+        accuracy_page.update(shipped.cards())
     return card
 
 
