@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch is an extra: pip install repbnn-edge[training]")
 
-from repbnn_training import accuracy_page as page  # noqa: E402
+from repbnn_training import accuracy_page as page
 
-from repbnn_edge.models import shipped  # noqa: E402
-from repbnn_edge.reports import ModelCard  # noqa: E402
+from repbnn_edge.models import shipped
+from repbnn_edge.reports import ModelCard
 
 
 def card(beta: int, top1: float, **changes: object) -> ModelCard:
