@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import shutil
 import tempfile
@@ -152,6 +153,8 @@ def events(text: str, runtime: tuple[str, str], delegate: dict[str, Any] | None 
 def _summary(match: re.Match[str]) -> dict[str, Any]:
     """Milliseconds; the tool tells microseconds."""
     low, high, mean, deviation = (float(match[n]) / 1e3 for n in range(2, 6))
+    if not math.isfinite(low + high + mean + deviation):
+        raise ValueError("a number that is none")
     summary: dict[str, Any] = {"count": int(match[1]), "min": low, "max": high, "avg": mean, "std": deviation}
     for name in ("median", "p95"):
         found = re.search(rf"\b{name}={_NUMBER}", match[6])

@@ -23,6 +23,7 @@ from repbnn_edge.devices.cores import choose
 from repbnn_edge.devices.interface import Device
 from repbnn_edge.devices.resolving import open_devices
 from repbnn_edge.errors import UsageError
+from repbnn_edge.runtime.sessions import RUNTIMES
 
 _GRACE_SECONDS = 60.0
 _BETWEEN_SECONDS = 15.0  # for what happens between two processes
@@ -78,6 +79,9 @@ def bench(
     chosen = of_preset(effort) if isinstance(effort, str) else effort
     if repeats < 1 or any(threads < 1 for threads in num_threads) or cooldown < 0:
         raise UsageError("bench", "repeats and threads start at 1, cooldown at 0", "give such numbers")
+    unknown = [runtime for runtime in runtimes if runtime not in RUNTIMES]
+    if unknown:
+        raise UsageError("--runtime", f"there is no {unknown[0]!r}", f"give one of {', '.join(RUNTIMES)}")
     check_cores(cores)
     limit = timeout if timeout is not None else chosen.max_secs + _GRACE_SECONDS
     schedule = Schedule(chosen, warmup_runs, repeats, limit, cooldown, op_profiling)

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from repbnn_edge.benching import foreign, running
+from repbnn_edge.benching.outcome import Outcome
 from repbnn_edge.benching.presets import Effort
 from repbnn_edge.errors import BadInputError, UsageError
 
@@ -82,6 +84,19 @@ def test_a_new_version_tells_the_median_and_the_profile_is_not_taken_for_the_run
 @pytest.mark.parametrize("text", ["", "Segmentation fault", "count=1 curr=5", "Inference timings in us: Init: 1"])
 def test_what_has_no_summary_has_no_numbers(text: str) -> None:
     assert list(foreign.events(text, ("tool", "x"))) == []
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_mangled_words_are_no_traceback(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    letters = list(NEW)
+    for place in random.integers(0, len(letters), 12):
+        letters[place] = str(random.choice(["", "\t", "e", ".", "9" * 20, "e+999", "[Name]", "=", "\n"]))
+    outcome = Outcome()
+    outcome.add_process(foreign.events("".join(letters), ("tool", "x")))
+    assert {reason.code for reason in outcome.reasons} <= {"runner_failed"}
+    for summary in outcome.summaries:
+        assert np.isfinite(summary["avg"])
 
 
 def _tool(folder: Path, body: str) -> Path:
