@@ -95,7 +95,9 @@ def _bytes(torch: Any, network: Any, image: Any) -> tuple[bytes, Exporter, str]:
     with contextlib.suppress(ImportError):
         import onnxscript  # noqa: F401 - dynamo's exporter needs it: loaded once here, not in every child
     try:
-        return in_a_child(lambda: _run(torch, network, image, dynamo=True)), "dynamo", ""
+        data = in_a_child(lambda: _run(torch, network, image, dynamo=True))
+        _check_file(data)
+        return data, "dynamo", ""
     except Exception as error:  # torch.export raises whatever the network's own code and a dozen passes raise
         reason = _first_line(error)
     try:
@@ -126,6 +128,16 @@ def _run(torch: Any, network: Any, image: Any, *, dynamo: bool) -> bytes:
     if not data:
         raise BadInputError("the export", "it is empty", "try another network")
     return data
+
+
+def _check_file(data: bytes) -> None:
+    """Let onnxruntime load what dynamo wrote: some of its files have operators with inputs of the wrong type."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
 @contextlib.contextmanager

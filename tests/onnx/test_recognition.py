@@ -89,6 +89,28 @@ def test_equality_falls_on_the_side_of_the_comparison(op, zero_counts_as, tmp_pa
     assert (bit.flat[0] * scale == zero_counts_as).all()
 
 
+@pytest.mark.parametrize("zeros, counted_as", [(1, 1), (60, 0)])
+def test_a_handful_of_exact_zeros_count_as_bits_and_many_do_not(zeros, counted_as, tmp_path):
+    """torch.sign(0) is 0: one such number must not make what is behind it look wrong, sixty are another network."""
+    steps = [
+        ("Sign", "x", "s"),
+        ("Add", "s shift", "t"),
+        ("Conv", "t w", "c"),
+        ("Sign", "c", "u"),
+        ("Mul", "u two", "y"),
+    ]
+    weights = {"w": signs(1, 4, 1, 1), "shift": number(0.25), "two": TWO}
+    source = checking.load(save(model(steps, weights), tmp_path))
+    inputs = np.ones((1, 6, 6, 4), np.float32)
+    inputs.reshape(-1)[:zeros] = 0
+    values = source.reference.run(inputs)
+    (layer,) = source.reference.binary_layers
+    assert np.count_nonzero(values[layer.sign_input] == 0) == zeros
+    taken = np.where(inputs == 0, counted_as, inputs) + 0.25
+    expected = np.sign(taken @ weights["w"].reshape(4, 1)) * 2
+    np.testing.assert_array_equal(values["output"], expected)
+
+
 def binary_weights(name):
     w = normal(8, 4, 3, 3)
     sign = np.where(w < 0, -1, 1).astype(np.float32)

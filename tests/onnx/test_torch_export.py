@@ -80,6 +80,23 @@ def test_a_crash_of_dynamo_does_not_reach_the_user(tmp_path, capfd, monkeypatch)
     assert "since dynamo cannot (it crashed with SIGSEGV)" in " ".join(capfd.readouterr().err.split())
 
 
+def test_a_file_of_dynamo_that_cannot_be_loaded_is_not_taken(tmp_path, monkeypatch):
+    own = torch.onnx.export
+
+    def wrong(network, arguments, path, *, dynamo, **options):
+        own(network, arguments, path, dynamo=False, **{k: v for k, v in options.items() if k != "external_data"})
+        if dynamo:
+            proto = onnx.load(path)
+            weights = next(t for t in proto.graph.initializer if len(t.dims) == 4)
+            weights.CopyFrom(onnx.numpy_helper.from_array(np.ones(list(weights.dims), np.int64), weights.name))
+            onnx.save(proto, path)
+
+    monkeypatch.setattr(torch.onnx, "export", wrong)
+    report = repbnn_edge.torch.export(Binary(), torch.zeros(1, 3, 8, 8), tmp_path / "m.onnx")
+    assert report.exporter == "torchscript"
+    assert "int64" in report.reason
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="dynamo has a process of its own on Linux alone")
 def test_a_dynamo_that_does_not_end_is_left(tmp_path, monkeypatch):
     own = torch.onnx.export

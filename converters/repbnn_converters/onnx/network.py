@@ -305,6 +305,7 @@ class Network:
         layers: in topological order.
         shapes: of every value, without the batch.
         notes: what the user should know, one sentence each.
+        plain_signs: values of the file that are torch.sign of a map: 0 at 0, where binary hardware has +1.
         recognised: the layers before any pass, by what they make: how a value that the file does not have came from
             one that it has.
     """
@@ -314,6 +315,7 @@ class Network:
     layers: list[Layer]
     shapes: dict[str, Shape]
     notes: list[str] = field(default_factory=list)
+    plain_signs: set[str] = field(default_factory=set)
     recognised: dict[str, Layer] = field(default_factory=dict)
 
     @property

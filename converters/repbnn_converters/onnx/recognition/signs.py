@@ -31,6 +31,7 @@ def sign(builder: Builder, node: Node) -> None:
         builder.symbols[node.output] = TwoValued(value, 0.5, 0.5, at_zero=-1)
         return
     builder.symbols[node.output] = TwoValued(value, 1.0, 0.0, at_zero=0)
+    builder.network.plain_signs.add(node.output)
 
 
 @handles("Greater", "GreaterOrEqual", "Less", "LessOrEqual")
