@@ -87,7 +87,8 @@ def build(abi: str) -> list[Path]:
         UnsupportedError: a tool is missing, or what it made is not what the ABI promises.
     """
     rules, folder = ABIS[abi], ROOT / "build" / "device" / abi
-    made = _compile(abi, rules)
+    tree = compile_targets(abi, "repbnn_delegate", "repbnn-runner")
+    made = [tree / "native" / "runner" / RUNNER, tree / "native" / DELEGATE]
     for path in made:
         _check(path, rules)
     folder.mkdir(parents=True, exist_ok=True)
@@ -95,18 +96,23 @@ def build(abi: str) -> list[Path]:
     return placed + (_android_runtime(folder) if abi == "android-arm64" else [])
 
 
-def _compile(abi: str, rules: Abi) -> list[Path]:
+def compile_targets(abi: str, *targets: str) -> Path:
+    """Build targets of native/ for an ABI; gives the build folder.
+
+    Raises:
+        UnsupportedError: as ``build``.
+    """
     tree = ROOT / "build" / "cross" / abi
     tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     cmake, ninja = (shutil.which(name, path=tools) for name in ("cmake", "ninja"))
     if cmake is None or ninja is None:
         raise UnsupportedError(abi, "cmake or ninja is not installed", "run `make setup`, which brings both")
-    toolchain = ROOT / "native" / "toolchains" / rules.toolchain
+    toolchain = ROOT / "native" / "toolchains" / ABIS[abi].toolchain
     settings = [f"-DCMAKE_TOOLCHAIN_FILE={toolchain}", f"-DCMAKE_MAKE_PROGRAM={ninja}", "-DREPBNN_TESTS=OFF"]
     _run(abi, [cmake, "-S", ROOT, "-B", tree, "-G", "Ninja", f"-DREPBNN_PYTHON={sys.executable}", *settings])
     jobs = os.environ.get("JOBS", str(os.cpu_count() or 1))
-    _run(abi, [cmake, "--build", tree, "-j", jobs, "--target", "repbnn_delegate", "repbnn-runner"])
-    return [tree / "native" / "runner" / RUNNER, tree / "native" / DELEGATE]
+    _run(abi, [cmake, "--build", tree, "-j", jobs, "--target", *targets])
+    return tree
 
 
 def _run(what: str, command: Sequence[str | Path]) -> None:
