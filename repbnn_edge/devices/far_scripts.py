@@ -15,19 +15,36 @@ import re
 
 from repbnn_edge.devices.shell import quote
 
-_ALIVE = """
+_COMMON = """
 start_of() {
   { read -r line </proc/"$1"/stat; } 2>/dev/null || return 1
   set -- ${line##*) }
   echo "${20}"
 }
 alive() { [ -n "$2" ] && [ "$(start_of "$1")" = "$2" ]; }
+nap() {
+  s= d=
+  trap 'd=1; [ -n "$s" ] && kill $s' TERM
+  sleep "$1" & s=$!
+  [ -n "$d" ] && kill $s
+  wait $s
+  [ -n "$d" ] && exit
+}
+rest() { nap 1; alive "$2" "$3" || exit; nap "$1"; }
+"""
+"""``alive PID START``: is a process still that one, not another of its number.
+
+``rest SECONDS PID START``: the sleep of a watch over a process. A signal may come between any two commands, and a shell
+forgets one that comes to a child just forked: so the watch looks once, a second later, whether anything is left to
+watch.
 """
 
 KEEPER = (
     """
 exec 3<&0 </dev/null
+gone=
 trap : PIPE
+trap gone=1 HUP INT TERM
 umask 077
 b=@BASE@
 m=@MARK@
@@ -35,7 +52,7 @@ mkdir -p "$b" 2>/dev/null
 if [ ! -d "$b" ] || [ -L "$b" ] || [ ! -O "$b" ] || ! chmod 700 "$b"; then echo "$m unusable"; exit 0; fi
 mkdir -p "$b/cache" "$b/runs" 2>/dev/null || { echo "$m unusable"; exit 0; }
 """
-    + _ALIVE
+    + _COMMON
     + """
 now=$(date +%s)
 mine=$$.$(start_of $$).$((now + @SECONDS@))
@@ -69,9 +86,15 @@ finish() {
   exit 0
 }
 echo "$m ready"
-trap finish HUP INT TERM
+me=${mine%.*}
 ( exec >/dev/null 2>&1; read -r word <&3 ) & c=$!
-( exec >/dev/null 2>&1 3<&-; trap 'kill $s; exit' TERM; sleep @SECONDS@ & s=$!; wait $s; kill $$ ) & w=$!
+(
+  exec >/dev/null 2>&1 3<&-
+  rest @SECONDS@ "${me%.*}" "${me#*.}"
+  alive "${me%.*}" "${me#*.}" && kill "${me%.*}"
+) & w=$!
+trap finish HUP INT TERM
+[ -n "$gone" ] && finish
 wait $c
 finish
 """
@@ -86,19 +109,30 @@ the folder and removes the folder and the lock. Prints one word: ``ready``; ``bu
 RUN = (
     """
 exec 3<&0 </dev/null
+gone=
+trap : PIPE
+trap gone=1 HUP INT TERM
 umask 077
 m=@MARK@
 """
-    + _ALIVE
+    + _COMMON
     + """
 cd @FOLDER@ || { echo "$m gone"; exit 0; }
-trap : PIPE
 @COMMAND@ 3<&- & r=$!
-echo "$r $(start_of $r)" >pid
-( exec >/dev/null 2>&1; read -r word <&3; kill -9 $r ) & c=$!
-( exec >/dev/null 2>&1 3<&-; trap 'kill $s; exit' TERM; sleep @SECONDS@ & s=$!; wait $s; : >late; kill -9 $r ) & w=$!
-trap 'kill -9 $r' HUP INT TERM
+born=$(start_of $r)
+echo "$r $born" >pid
+end() { alive $r "$born" && kill -9 $r; }
+( exec >/dev/null 2>&1; read -r word <&3; end ) & c=$!
+(
+  exec >/dev/null 2>&1 3<&-
+  rest @SECONDS@ $r "$born"
+  : >late
+  end
+) & w=$!
+trap end HUP INT TERM
+[ -n "$gone" ] && end
 wait $r; code=$?
+while alive $r "$born"; do wait $r; code=$?; done # a signal ends a wait too
 kill $c $w 2>/dev/null
 rm -f pid
 echo; echo "$m exit $code"

@@ -347,7 +347,7 @@ def pull_cables(pixel: Adbd, file: Path, capsys: Capture, adb_server: str, times
         code, _, err = bench(capsys, file, "pixel", "--timeout", "20")
         timer.join()
         assert code in (0, 6), err
-        left = pixel.system.settle(5)
+        left = pixel.system.settle(8)
         assert left == {}, (turn, left)
         _again(pixel, adb_server)
     pixel.system.behave("well")
