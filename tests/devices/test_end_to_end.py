@@ -132,3 +132,24 @@ def test_the_board(true_board: Sshd, resnet20: Path, large: Path, capsys: Captur
     assert {row["device"]["abi"] for row in body["results"]} == {"linux-aarch64"}
     assert true_board.far.settle(3) == {}
     assert true_board.far.ours("/home/far/.cache") == CLEAN
+
+
+def test_a_node_that_cannot_be_taken_is_named(
+    true_phone: Adbd, resnet20: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    from flatbuffers import flexbuffers
+
+    from repbnn_edge.tflite import schema
+
+    model = schema.load(resnet20.read_bytes())
+    index = [operator.index for operator in model.operators if operator.op == "LceBconv2d"][3]
+    copy = model.copy()
+    operator = copy.raw.subgraphs[0].operators[index]
+    options = {**flexbuffers.Loads(bytes(operator.customOptions)), "fused_activation_function": 9}
+    operator.customOptions = list(flexbuffers.Dumps(options))
+    broken = tmp_path / "broken.tflite"
+    broken.write_bytes(schema.pack(copy))
+    code, body = bench(capsys, "pixel", str(broken))
+    assert code == 3
+    assert f"operator {index} (LceBconv2d)" in body["error"]["what"]
+    assert true_phone.system.settle(3) == {}
