@@ -29,7 +29,7 @@ GLIBC = (2, 27)
 # What the manylinux tag promises to be on every system: of its list, the C library's parts.
 LIBRARIES = frozenset({"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1"})
 LIBRARY = "repbnn_edge/runtime/librepbnn_delegate.so"
-FUNCTIONS = {"tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate"}
+FUNCTIONS = {"tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate", "repbnn_register_accelerator"}
 
 
 def main() -> int:
