@@ -1,8 +1,6 @@
 // Fuzzes the node checks, the FlexBuffer reader and the options: the bytes say what of a good network is spoilt.
 //
-//   cmake -S . -B build/fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DREPBNN_FUZZ=ON
-//   cmake --build build/fuzz --target fuzz_delegate
-//   build/fuzz/native/tests/fuzz_delegate -runs=10000000 tests/native/corpus
+//   tools/fuzz_delegate.sh [RUNS]
 #include "fake_network.h"
 
 extern "C" TfLiteDelegate* tflite_plugin_create_delegate(const char* const*, const char* const*, size_t,
