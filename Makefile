@@ -10,7 +10,7 @@ GTEST := $(shell echo '\#include <gtest/gtest.h>' | $(CXX) -x c++ -E - >/dev/nul
 # Python's bytecode is what makes tensorflow load in 5 seconds rather than 20.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo setup test lint test-full native device wheels clean
+.PHONY: help demo setup test lint test-full native device wheels android android-screens android-full clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -45,8 +45,17 @@ native: $(STAMP) ## Build the delegate into build/native, and its tests where Go
 device: $(STAMP) ## Build what phones and boards need into build/device: runner, delegate, Android's TFLite
 	@JOBS=$(JOBS) $(BIN)/python tools/device.py
 
+android: $(STAMP) ## Build the Android library and the sample app into android_demo/build/outputs
+	@$(BIN)/python tools/android build
+
+android-screens: $(STAMP) native ## Draw every screen of the sample app into android_demo/build/screens
+	@$(BIN)/python tools/android screens
+
+android-full: $(STAMP) native ## Run all Android tests (long)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/android
+
 wheels: $(STAMP) ## Build and check manylinux wheels for x86-64 and aarch64, device binaries inside, into dist
 	@JOBS=$(JOBS) $(BIN)/python tools/wheels.py
 
 clean: ## Remove everything that was built
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist android_demo/build

@@ -33,7 +33,7 @@ def test_the_library_on_the_real_runtime_with_a_jvm_that_checks() -> None:
 
 
 def test_the_app_and_the_report_that_it_shares() -> None:
-    assert "OK (" in passed("MainActivityTest")
+    assert "OK (" in passed("MainActivityTest", "RealNetworkTest")
     report = json.loads((FIXTURES / "report.json").read_text())
     assert report["schema"] == "repbnn.bench/1"
     (result,) = report["results"]

@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument("command", choices=("build", "screens", "test"))
     parser.add_argument("only", nargs="*", help="test classes; all without them")
     parser.add_argument("--jvm", action="append", default=[], help="a flag for the JVM of the tests")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     began = time.monotonic()
     try:
         if arguments.command == "test":

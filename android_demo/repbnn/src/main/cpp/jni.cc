@@ -42,7 +42,7 @@ void throw_failure(JNIEnv* env, const char* stage, const char* message) {
   jstring java_message = java_stage != nullptr ? to_java(env, message) : nullptr;
   if (java_message == nullptr) return;  // an OutOfMemoryError is on its way
   jobject failure = env->CallStaticObjectMethod(g_class, g_failure, java_stage, java_message);
-  if (failure != nullptr) env->Throw(static_cast<jthrowable>(failure));
+  if (!env->ExceptionCheck() && failure != nullptr) env->Throw(static_cast<jthrowable>(failure));
 }
 
 Engine* engine_of(jlong handle) { return reinterpret_cast<Engine*>(handle); }
@@ -54,7 +54,7 @@ class Strings {
     if (size_ > kMaxOptions) size_ = kMaxOptions;
     for (int i = 0; i < size_; ++i) {
       java_[i] = static_cast<jstring>(env->GetObjectArrayElement(array, i));
-      text_[i] = java_[i] != nullptr ? env->GetStringUTFChars(java_[i], nullptr) : nullptr;
+      text_[i] = !env->ExceptionCheck() && java_[i] != nullptr ? env->GetStringUTFChars(java_[i], nullptr) : nullptr;
       complete_ = complete_ && text_[i] != nullptr;
     }
   }
