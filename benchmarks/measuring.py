@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("question", choices=("loop", "overhead", "itself"))
     parser.add_argument("--file", type=Path, default=SMALL)
     parser.add_argument("--blocks", type=int, default=30, help="loop: of each kind")
-    parser.add_argument("--seconds", type=float, default=0.1, help="loop: of a block; itself: of a process")
+    parser.add_argument("--seconds", type=float, default=0.1, help="loop: of a block; else of a process")
     parser.add_argument("--trials", type=int, default=40, help="itself, overhead")
     parser.add_argument("--runtime", default="litert")
     parser.add_argument("--json", type=Path, help="add the result to a list in this file")
@@ -79,7 +79,7 @@ def overhead(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "out.json"
         command = [sys.executable, "-m", "repbnn_edge.cli.main", "bench", str(options.file), "--num-runs", "50"]
-        command += ["--min-secs", "0.2", "--output", str(output), "-q"]
+        command += ["--min-secs", str(options.seconds), "--output", str(output), "-q"]
         for _ in range(options.trials):
             began = time.perf_counter()
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

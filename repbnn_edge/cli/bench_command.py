@@ -190,7 +190,7 @@ class _Outputs:
 
         if self.json is not None:
             whole = {"schema": "repbnn.bench/1", "repbnn_edge": __version__, **report.to_json()}
-            write_whole(self.json, json.dumps(whole, indent=1).encode())
+            write_whole(self.json, json.dumps(whole).encode())  # indented, a million runs would take seconds
         if self.csv is not None:
             from repbnn_edge.benching.csvfile import to_csv
 

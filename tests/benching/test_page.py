@@ -123,6 +123,14 @@ def test_a_density_has_its_peak_where_the_values_are() -> None:
     assert float(peak[0]) == pytest.approx(scale.place(10.0), abs=1.0)
 
 
+@pytest.mark.parametrize("logarithmic", [False, True])
+def test_a_density_stands_where_its_axis_says(logarithmic: bool) -> None:
+    scale = axis([2.0, 30.0], 5.0, 95.0, logarithmic=logarithmic)
+    pairs = [pair.split(",") for pair in density(np.full(9, 7.0), scale).split("L")[1].split()]
+    peak = min(pairs, key=lambda pair: float(pair[1]))
+    assert float(peak[0]) == pytest.approx(scale.place(7.0), abs=1.0)
+
+
 @pytest.mark.parametrize(("value", "text"), [(0.5, "0.5"), (2e12, "2 T"), (30000, "30 k"), (3e6, "3 M")])
 def test_words_of_numbers(value: float, text: str) -> None:
     assert word(value) == text

@@ -58,7 +58,9 @@ def density(values: NDArray[np.float64], on: Axis) -> str:
     Gaussian kernels of Silverman's width (Density Estimation, 1986, eq. 3.31), on the axis' own scale.
     """
     inside = values[(values >= on.low) & (values <= on.high)]
-    places = np.array([on.place(float(value)) for value in inside])
+    scaled = np.log10(inside) if on.logarithmic else inside
+    low, high = (math.log10(edge) if on.logarithmic else edge for edge in (on.low, on.high))
+    places = on.start + (scaled - low) / (high - low) * (on.end - on.start)
     spread = min(float(places.std()), float(np.subtract(*np.percentile(places, (75, 25)))) / 1.34) or float(
         places.std()
     )
