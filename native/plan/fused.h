@@ -81,17 +81,12 @@ class FusedPlan final : public Plan {
   void patch_external(const void* const* inputs, void* const* outputs);
 
   // A map whose data moves with the runtime's memory, or whose origin moves with the tile.
-  struct ExternalMap {
-    float** data;
+  template <typename T>
+  struct External {
+    T** data;
     int index;
     bool output;
-    ptrdiff_t offset;  // floats
-  };
-  struct ExternalBits {
-    uint32_t** data;
-    int index;
-    bool output;
-    ptrdiff_t offset;  // words
+    ptrdiff_t offset;  // elements
   };
   struct MovingFloats {
     FloatMap* map;
@@ -107,6 +102,7 @@ class FusedPlan final : public Plan {
   };
 
   void note_floats(int thread, int s, FloatMap* map, int tensor, int channel);
+  void note_int8(int thread, int s, Int8Map* map);
   void note_bits(int thread, int s, BitMap* map, int tensor, ptrdiff_t offset = 0);
 
   PlanOptions options_;
@@ -124,8 +120,9 @@ class FusedPlan final : public Plan {
   size_t scratch_stride_ = 0, conv_scratch_ = 0;  // of one thread's block; its part for kernels comes last
   std::vector<std::vector<BoundStep>> bound_;     // [thread][step]
   std::vector<std::vector<Moving>> moving_;       // [thread][segment]
-  std::vector<ExternalMap> external_floats_;
-  std::vector<ExternalBits> external_bits_;
+  std::vector<External<float>> external_floats_;
+  std::vector<External<uint32_t>> external_bits_;
+  std::vector<External<int8_t>> external_int8s_;
   Buffers reference_;  // dense memory for reference steps
   std::vector<const void*> inputs_;
   std::vector<void*> outputs_;

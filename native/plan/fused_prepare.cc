@@ -142,12 +142,16 @@ bool FusedPlan::prepare_conv(int s) {
   const int first = step.group * spec.geometry.filters;  // of this group's filters
   spec.filters =
       static_cast<const uint32_t*>(graph_.in(op, 1).constant) + graph_.in(op, 1).elements() / op.groups * step.group;
-  if (step.result >= 0) {
-    spec.thresholds = static_cast<const int32_t*>(graph_.in(op, 4).constant);
+  spec.pad_zero_sums = pads_sums(graph_, op);
+  if (graph_.out(op).type == Type::kBits) {
+    spec.thresholds = static_cast<const int32_t*>(graph_.in(op, 4).constant) + first;
   } else {
     spec.multiplier = graph_.in(op, 2).floats() + first;
     spec.bias = graph_.in(op, 3).floats() + first;
-    spec.pad_zero = op.window.padding == Padding::kSameZero;
+    spec.pad_zero = op.window.padding == Padding::kSameZero && !spec.pad_zero_sums;
+    if (graph_.out(op).type == Type::kInt8) {
+      spec.output_scale = graph_.out(op).scale, spec.output_zero_point = graph_.out(op).zero_point;
+    }
     spec.epilogue = &step.program;
     spec.copies = step.copies;
     if (op.activation != Activation::kNone) {
@@ -251,6 +255,20 @@ void FusedPlan::note_bits(int thread, int s, BitMap* map, int tensor, ptrdiff_t 
   }
 }
 
+// Of the step's group. Nothing in a segment reads int8, so it is always a whole map.
+void FusedPlan::note_int8(int thread, int s, Int8Map* map) {
+  const Step& step = steps_.steps[s];
+  const MapLayout& layout = layout_.maps[step.result];
+  const ptrdiff_t offset = ptrdiff_t{step.group} * step.program.channels();
+  map->row_pitch = layout.row_pitch;
+  map->pixel_stride = layout.pixel_stride;
+  if (layout.place == Place::kOutput) {
+    external_int8s_.push_back({&map->data, layout.index, true, offset});
+  } else {
+    map->data = reinterpret_cast<int8_t*>(memory_of(thread, step.result)) + offset;
+  }
+}
+
 void FusedPlan::bind(int thread) {
   bound_[thread].resize(steps_.steps.size());
   moving_[thread].resize(segments_.segments.size());
@@ -272,6 +290,8 @@ void FusedPlan::bind_step(int thread, int s) {
   if (step.result >= 0 && graph_.tensors[step.result].type == Type::kBits) {
     bound.result_bits = bit_map(thread, use_of(step.result));
     note_bits(thread, s, &bound.result_bits, step.result);
+  } else if (step.result >= 0 && graph_.tensors[step.result].type == Type::kInt8) {
+    note_int8(thread, s, &bound.maps.int8s[0]);
   } else if (step.result >= 0) {
     note_floats(thread, s, &bound.result, step.result, 0);
   }

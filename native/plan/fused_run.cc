@@ -58,14 +58,15 @@ void FusedPlan::run_image() {
 }
 
 void FusedPlan::patch_external(const void* const* inputs, void* const* outputs) {
-  for (ExternalMap& map : external_floats_) {
-    const void* memory = map.output ? outputs[map.index] : inputs[map.index];
-    *map.data = static_cast<float*>(const_cast<void*>(memory)) + map.offset;
-  }
-  for (ExternalBits& map : external_bits_) {
-    const void* memory = map.output ? outputs[map.index] : inputs[map.index];
-    *map.data = static_cast<uint32_t*>(const_cast<void*>(memory)) + map.offset;
-  }
+  const auto patch = [&](auto& maps) {
+    for (auto& map : maps) {
+      const void* memory = map.output ? outputs[map.index] : inputs[map.index];
+      *map.data = static_cast<std::remove_reference_t<decltype(*map.data)>>(const_cast<void*>(memory)) + map.offset;
+    }
+  };
+  patch(external_floats_);
+  patch(external_bits_);
+  patch(external_int8s_);
   for (size_t t = 0; t < graph_.tensors.size(); ++t) {
     const MapLayout& map = layout_.maps[t];
     if (map.place == Place::kInput) reference_.data[t] = const_cast<void*>(inputs[map.index]);

@@ -31,6 +31,7 @@ class Fuser {
  private:
   void start(int i);
   bool start_bconv2d(int i);
+  void emit_ending(int i, int group);
   bool start_view(int i);
   bool may_repeat_as_view(const Op& op) const;
   bool start_pool(int i);

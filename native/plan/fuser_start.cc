@@ -23,27 +23,18 @@ void Fuser::start(int i) {
 bool Fuser::start_bconv2d(int i) {
   const Op& op = graph_.ops[i];
   if (op.kind != OpKind::kBconv2d) return false;
-  const bool zero = op.window.padding == Padding::kSameZero;
   const Tensor& out = graph_.out(op);
-  if (op.window.kernel_h > 64 || out.type == Type::kInt8) return false;
-  if (out.type == Type::kBits) {
-    if (zero || op.groups != 1 || op.activation != Activation::kNone) return false;
-    Step step;
-    step.form = StepForm::kBconv2d;
-    step.op = i;
-    step.ops = {i};
-    step.source = op.inputs[0];
-    step.result = op.outputs[0];
-    step.height = out.dims[1], step.width = out.dims[2];
-    MapUse use;
-    use.tensor = op.outputs[0], use.written = true;
-    step.bits.push_back(use);
-    done_[i] = available_[op.outputs[0]] = true;
-    result_.steps.push_back(std::move(step));
+  if (op.window.kernel_h > 64) return false;
+  // Kernels correct the counts of a border by half sums.
+  if (pads_sums(graph_, op) && op.channels_in / op.groups % 2 != 0) return false;
+  if (out.type == Type::kBits && op.activation != Activation::kNone) return false;
+  if (out.type == Type::kInt8 && !out.is_output && out.consumers.empty()) return false;
+  done_[i] = true;
+  if (out.type != Type::kFloat32) {
+    for (int group = 0; group < op.groups; ++group) emit_ending(i, group);
+    available_[op.outputs[0]] = true;
     return true;
   }
-  if (zero && op.activation != Activation::kNone) return false;
-  done_[i] = true;
   Chain chain;
   chain.tensor = op.outputs[0];
   for (int group = 0; group < op.groups; ++group) {
@@ -57,6 +48,29 @@ bool Fuser::start_bconv2d(int i) {
   }
   extend(chain);
   return true;
+}
+
+// A convolution, or a group of one, that nothing follows: bits by thresholds, or int8.
+void Fuser::emit_ending(int i, int group) {
+  const Op& op = graph_.ops[i];
+  const Tensor& out = graph_.out(op);
+  const int filters = graph_.in(op, 1).dims[0] / op.groups;
+  Step step;
+  step.form = StepForm::kBconv2d;
+  step.op = i;
+  step.group = group;
+  step.ops = {i};
+  step.source = op.inputs[0];
+  step.result = op.outputs[0];
+  step.height = out.dims[1], step.width = out.dims[2];
+  if (out.type == Type::kBits) {
+    MapUse use;
+    use.tensor = op.outputs[0], use.written = true, use.channel = group * filters;
+    step.bits.push_back(use);
+  } else {
+    step.program = Program(filters).store_int8(0);
+  }
+  result_.steps.push_back(std::move(step));
 }
 
 // Programs can read a map as its own repetition, pools cannot.

@@ -15,6 +15,11 @@ void connect(Graph& graph) {
   }
 }
 
+bool pads_sums(const Graph& graph, const Op& op) {
+  const bool plain = graph.out(op).type == Type::kFloat32 && op.activation == Activation::kNone;
+  return op.window.padding == Padding::kSameZero && !plain;
+}
+
 const char* name_of(OpKind kind) {
   switch (kind) {
     case OpKind::kQuantize: return "LceQuantize";

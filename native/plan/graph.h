@@ -112,6 +112,10 @@ struct Graph {
 // Fill in Tensor::producer and Tensor::consumers from the operators.
 void connect(Graph& graph);
 
+// Whether a binary convolution's padding by zeros is corrected in the integer sums: LCE multiplies first where it
+// writes plain floats.
+bool pads_sums(const Graph& graph, const Op& op);
+
 const char* name_of(OpKind kind);
 
 }  // namespace repbnn

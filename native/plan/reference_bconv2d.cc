@@ -84,12 +84,10 @@ float folded_bias(double multiplier, double bias, int32_t total, double scale, d
 void run_bconv2d_reference(const Graph& graph, const Op& op, Buffers& buffers) {
   const Bconv2d conv(graph, op, buffers);
   const Tensor& out = graph.out(op);
-  const bool zero = op.window.padding == Padding::kSameZero;
   const int32_t total = conv.channels_per_group * op.window.kernel_h * op.window.kernel_w;
   const bool packed = out.type == Type::kBits, int8 = out.type == Type::kInt8;
-  // LCE corrects SAME-zero behind the multiplication when it writes floats, and only its reference kernel, in the
-  // integers, takes the other combinations.
-  const bool corrects_floats = zero && !packed && !int8 && op.activation == Activation::kNone;
+  const bool corrects_sums = pads_sums(graph, op);
+  const bool corrects_floats = op.window.padding == Padding::kSameZero && !corrects_sums;
   const int32_t* thresholds = packed ? static_cast<const int32_t*>(graph.in(op, 4).constant) : nullptr;
   const float* multiplier = packed ? nullptr : graph.in(op, 2).floats();
   const float* bias = packed ? nullptr : graph.in(op, 3).floats();
@@ -103,7 +101,7 @@ void run_bconv2d_reference(const Graph& graph, const Op& op, Buffers& buffers) {
           int32_t outside;
           bool sticks_out;
           int32_t doubled = conv.doubled(n, y, x, f, &outside, &sticks_out);
-          if (zero && !corrects_floats) doubled += outside;
+          if (corrects_sums) doubled += outside;
           if (packed) {
             if (doubled > 2 * int64_t{thresholds[f]}) {
               buffers.words(op.outputs[0])[pixel * out.dims[3] + f / 32] |= static_cast<int32_t>(1u << (f % 32));

@@ -70,10 +70,10 @@ Digest digest_of(const Bconv2dSpec& spec, const Bconv2dKernel* kernel) {
   const Bconv2dGeometry& g = spec.geometry;
   Digester digester;
   digester.add_value(kernel);
-  for (int value :
-       {g.in_height, g.in_width, g.in_channels, g.filters, g.kernel_height, g.kernel_width, g.stride_height,
-        g.stride_width, g.dilation_height, g.dilation_width, g.pad_top, g.pad_left, g.out_height, g.out_width,
-        spec.activation_min, spec.activation_max, spec.copies, static_cast<int>(spec.pad_zero)}) {
+  for (int value : {g.in_height, g.in_width, g.in_channels, g.filters, g.kernel_height, g.kernel_width, g.stride_height,
+                    g.stride_width, g.dilation_height, g.dilation_width, g.pad_top, g.pad_left, g.out_height,
+                    g.out_width, spec.activation_min, spec.activation_max, spec.copies, static_cast<int>(spec.pad_zero),
+                    static_cast<int>(spec.pad_zero_sums)}) {
     digester.add_value(value);
   }
   digester.add_value(spec.output_scale);

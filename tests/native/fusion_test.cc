@@ -31,7 +31,7 @@ struct Memory {
       inputs.emplace_back(graph.tensors[t].elements());
       for (float& v : inputs.back()) v = random() % 50 == 0 ? special(random) : normal(random);
     }
-    for (int t : graph.outputs) outputs.emplace_back(graph.tensors[t].elements(), 12345.0f);
+    for (int t : graph.outputs) outputs.emplace_back((graph.tensors[t].bytes() + 3) / 4, 12345.0f);
     for (auto& v : inputs) in.push_back(v.data());
     for (auto& v : outputs) out.push_back(v.data());
   }
@@ -135,6 +135,39 @@ TEST(Fusion, EachGroupIsAConvolutionOfItsOwn) {
   EXPECT_EQ(steps.steps[1].group, 0);
   EXPECT_EQ(steps.steps[2].group, 1);
   compare(b.graph, 1, best_isa(), 2, "groups");
+}
+
+// Bits by thresholds and int8, with groups and with zeros around the map: no step in its plain form.
+TEST(Fusion, EveryOutputOfAConvolutionIsFast) {
+  for (Type output : {Type::kBits, Type::kInt8, Type::kFloat32}) {
+    for (int groups : {1, 2}) {
+      GraphBuilder b(17);
+      GraphBuilder::Conv conv;
+      conv.groups = groups;
+      conv.filters = 48;
+      conv.padding = Padding::kSameZero;
+      conv.output = output;
+      if (output != Type::kBits) conv.activation = Activation::kRelu6;
+      const int t = b.bconv2d(b.quantize(b.input({1, 7, 9, 128})), 128, conv);
+      b.graph.tensors[t].scale = 0.03f, b.graph.tensors[t].zero_point = -7;
+      b.output(t);
+      connect(b.graph);
+      for (const Step& step : make_steps(b.graph).steps) EXPECT_NE(step.form, StepForm::kReference);
+      for (Isa isa : isas()) compare(b.graph, 3, isa, 1 + groups, isa_name(isa));
+    }
+  }
+}
+
+// Kernels correct counts by half sums, and those of an odd number of channels are no integers.
+TEST(Fusion, ZerosAroundAnOddNumberOfChannelsStayPlain) {
+  GraphBuilder b(17);
+  GraphBuilder::Conv conv;
+  conv.padding = Padding::kSameZero;
+  conv.output = Type::kBits;
+  b.output(b.bconv2d(b.quantize(b.input({1, 7, 9, 33})), 33, conv));
+  connect(b.graph);
+  EXPECT_EQ(make_steps(b.graph).steps.back().form, StepForm::kReference);
+  compare(b.graph, 1, best_isa(), 1, "odd");
 }
 
 // Kernels that count derived words make them of one group's, out of a wider map's pixels.

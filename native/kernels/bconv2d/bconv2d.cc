@@ -104,6 +104,7 @@ class Bconv2dRun {
   void finish(int first, int end, int y, int x, int pixels) {
     for (int f = first; f < end; f += kLanes) {
       int32_t* counts = counts_ + (f - first);
+      if (conv_.count_corrections_.size() != 0) correct(conv_.count_corrections_, counts, f, y, x, pixels);
       if (conv_.thresholds_.size() != 0) {
         functions_.threshold({counts, pixels, kernel_.lanes, conv_.thresholds_.data() + f, &call_.outputs->bits[0], y,
                               x, f, std::min(kLanes, conv_.geometry_.filters - f)});
@@ -112,21 +113,21 @@ class Bconv2dRun {
       functions_.transform({counts, pixels, kernel_.lanes, conv_.clamps_, conv_.clamp_min_, conv_.clamp_max_,
                             conv_.multiplier_.data() + f, conv_.bias_.data() + f});
       float* values = reinterpret_cast<float*>(counts);
-      if (conv_.corrections_.size() != 0) correct(values, f, y, x, pixels);
+      if (conv_.corrections_.size() != 0) correct(conv_.corrections_, values, f, y, x, pixels);
       pointwise_({&conv_.epilogue_, call_.outputs, values, kernel_.lanes, f / kLanes, y, x, pixels});
     }
   }
 
-  void correct(float* values, int filter, int y, int x, int pixels) const {
-    const size_t padded = conv_.multiplier_.size();
+  template <typename T>
+  void correct(const AlignedBuffer<T>& all, T* values, int filter, int y, int x, int pixels) const {
+    const size_t padded = std::max(conv_.multiplier_.size(), conv_.thresholds_.size());
     const int32_t row = conv_.row_case_[y];
-    const float* corrections =
-        conv_.corrections_.data() + static_cast<size_t>(row) * conv_.column_cases_ * padded + filter;
+    const T* corrections = all.data() + static_cast<size_t>(row) * conv_.column_cases_ * padded + filter;
     const int32_t* columns = conv_.column_case_.data() + x;
     for (int p = 0; p < pixels; ++p) {
       if (row == 0 && columns[p] == 0) continue;
-      const float* __restrict correction = corrections + columns[p] * padded;
-      float* __restrict value = values + p * kernel_.lanes;
+      const T* __restrict correction = corrections + columns[p] * padded;
+      T* __restrict value = values + p * kernel_.lanes;
       for (int i = 0; i < kLanes; ++i) value[i] += correction[i];
     }
   }
@@ -175,7 +176,7 @@ int Bconv2d::filter_granule() const { return kernel_->lanes; }
 size_t Bconv2d::packed_bytes() const {
   return sizeof(*this) +
          (weights_.size() + multiplier_.size() + bias_.size() + thresholds_.size() + corrections_.size() +
-          row_case_.size() + column_case_.size()) *
+          count_corrections_.size() + row_case_.size() + column_case_.size()) *
              4 +
          epilogue_.packed_bytes();
 }

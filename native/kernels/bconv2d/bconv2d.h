@@ -58,6 +58,9 @@ struct Bconv2dSpec {
   // SAME-zero: border taps count 0 instead of +1, by v = v + (-multiplier) * correction on the pixels whose window
   // sticks out, a separate float add before the epilogue; right for every kernel size, also larger than the map.
   bool pad_zero = false;
+  // SAME-zero where the integer sums are corrected instead, before anything else is done with them: LCE's way of bits,
+  // int8 and fused activations. Halves are counted, so in_channels must be even.
+  bool pad_zero_sums = false;
 
   // Over copies * filters channels; null: just floats[0] = v. Copy j of filter f is channel j * filters + f.
   const Program* epilogue = nullptr;
@@ -116,7 +119,9 @@ class Bconv2d {
   AlignedBuffer<int32_t> thresholds_;       // 16 a group; empty: float output
   int32_t clamp_min_ = INT32_MIN, clamp_max_ = INT32_MAX;
   bool clamps_ = false;
-  AlignedBuffer<float> corrections_;               // [row case][column case][padded filters], SAME-zero only
+  // [row case][column case][padded filters], for SAME-zero: of the values, or of the counts.
+  AlignedBuffer<float> corrections_;
+  AlignedBuffer<int32_t> count_corrections_;
   AlignedBuffer<int32_t> row_case_, column_case_;  // of each output row / column; case 0: inside
   int column_cases_ = 0;
   PackedProgram epilogue_;

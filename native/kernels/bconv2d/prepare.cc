@@ -33,6 +33,9 @@ const char* check(const Bconv2dSpec& spec, const Bconv2dKernel& kernel) {
   if (!kernel_fits(kernel, spec.geometry)) return "this kernel does not fit the convolution's geometry";
   if (!cpu_supports(kernel.isa)) return "this processor lacks the kernel's instructions";
   if (spec.filters == nullptr) return "the convolution has no filters";
+  if (spec.pad_zero_sums && (spec.pad_zero || spec.geometry.in_channels % 2 != 0)) {
+    return "zero padding in the sums excludes that of the values, and an odd number of channels";
+  }
   if (spec.copies < 1) return "the number of copies is not positive";
   if (spec.thresholds != nullptr) {
     if (spec.epilogue != nullptr || spec.copies != 1) return "thresholds exclude an epilogue and copies";
@@ -85,7 +88,8 @@ int Bconv2dGeometry::border_right() const {
 int64_t Bconv2dGeometry::macs() const { return int64_t{out_height} * out_width * taps() * in_channels * filters; }
 
 struct Bconv2dAccess {
-  // SAME-zero: what the taps outside the map added as +1, times -multiplier, for every kind of border pixel.
+  // SAME-zero: what the taps outside the map added as +1, for every kind of border pixel; times -multiplier, or halved
+  // for the counts.
   static void prepare_corrections(const Bconv2dSpec& spec, int padded, Bconv2d* conv) {
     const Bconv2dGeometry& g = spec.geometry;
     std::vector<uint64_t> row_masks, column_masks;
@@ -94,11 +98,16 @@ struct Bconv2dAccess {
     const int columns = number_cases(g.out_width, g.stride_width, g.dilation_width, g.kernel_width, g.pad_left,
                                      g.in_width, &conv->column_case_, &column_masks);
     conv->column_cases_ = columns;
-    conv->corrections_ = AlignedBuffer<float>(static_cast<size_t>(rows) * columns * padded);
+    const size_t size = static_cast<size_t>(rows) * columns * padded;
+    if (spec.pad_zero_sums) {
+      conv->count_corrections_ = AlignedBuffer<int32_t>(size);
+    } else {
+      conv->corrections_ = AlignedBuffer<float>(size);
+    }
     std::vector<int> sums(g.taps());
     for (int f = 0; f < g.filters; ++f) {
       tap_sums(spec, conv->words_, f, &sums);
-      const float multiplier = -1.0f * spec.multiplier[f];
+      const float multiplier = spec.pad_zero_sums ? 0.0f : -1.0f * spec.multiplier[f];
       for (int row = 0; row < rows; ++row) {
         for (int column = 0; column < columns; ++column) {
           int sum = 0;
@@ -107,8 +116,12 @@ struct Bconv2dAccess {
                                  (column_masks[column] >> (tap % g.kernel_width) & 1) != 0;
             if (outside) sum += sums[tap];
           }
-          conv->corrections_[(static_cast<size_t>(row) * columns + column) * padded + f] =
-              multiplier * static_cast<float>(sum);
+          const size_t at = (static_cast<size_t>(row) * columns + column) * padded + f;
+          if (spec.pad_zero_sums) {
+            conv->count_corrections_[at] = sum / 2;
+          } else {
+            conv->corrections_[at] = multiplier * static_cast<float>(sum);
+          }
         }
       }
     }
@@ -130,6 +143,7 @@ struct Bconv2dAccess {
 
   static void prepare_transform(const Bconv2dSpec& spec, int padded, Bconv2d* conv) {
     const Bconv2dGeometry& g = spec.geometry;
+    if (spec.pad_zero || spec.pad_zero_sums) prepare_corrections(spec, padded, conv);
     if (spec.thresholds != nullptr) {
       conv->thresholds_ = AlignedBuffer<int32_t>(padded);
       std::copy(spec.thresholds, spec.thresholds + g.filters, conv->thresholds_.data());
@@ -148,7 +162,6 @@ struct Bconv2dAccess {
     conv->clamps_ = spec.activation_min > -k || spec.activation_max < k;
     conv->clamp_min_ = k - std::min(spec.activation_max, k);
     conv->clamp_max_ = k - std::max(spec.activation_min, -k);
-    if (spec.pad_zero) prepare_corrections(spec, padded, conv);
     if (spec.epilogue != nullptr) {
       conv->epilogue_ = PackedProgram(*spec.epilogue, spec.copies);
     } else {

@@ -19,7 +19,7 @@ struct Case {
   Padding padding;
   Output output;
   int copies = 1;
-  bool activation = false;
+  bool activation = false, zero_sums = false;
 };
 
 // TensorFlow's SAME: the odd row goes below.
@@ -66,8 +66,11 @@ Case draw_case(Random& random, int index) {
     if (random.one_in(40)) g.in_width = random.in(64, 140);  // more than one strip
     c.padding = static_cast<Padding>(random.in(0, 3));
     c.output = static_cast<Output>(random.in(0, 3));
-    if (c.padding == Padding::kSameZero && c.output != Output::kFloat) c.output = Output::kEpilogue;
-    c.activation = c.padding != Padding::kSameZero && random.one_in(3);
+    c.activation = random.one_in(3);
+    // Everything but plain floats is corrected in the sums, which count halves.
+    const bool floats = c.output == Output::kFloat || c.output == Output::kEpilogue;
+    c.zero_sums = c.padding == Padding::kSameZero && (!floats || c.activation || random.one_in(8));
+    if (c.zero_sums) g.in_channels = (g.in_channels + 1) / 2 * 2;
     if (c.output == Output::kEpilogue) c.copies = random.of({1, 1, 2, 3, 4});
     const bool fits = place_window(random, c.padding, g.in_height, g.kernel_height, g.stride_height, g.dilation_height,
                                    &g.out_height, &g.pad_top) &&
@@ -129,6 +132,7 @@ struct Layer {
     int inside, outside;
     sums(y, x, f, &inside, &outside);
     const int k = g.taps() * g.in_channels;
+    if (spec.pad_zero_sums) outside = 0;
     const int sum = std::min(std::max(inside + outside, spec.activation_min), spec.activation_max);
     const double m = multiplier[f], b = bias[f];
     const float scale = static_cast<float>(-m / spec.output_scale);
@@ -151,6 +155,7 @@ struct Layer {
     if (c.output == Output::kThresholds) {
       int inside, outside;
       sums(y, x, f, &inside, &outside);
+      if (spec.pad_zero_sums) outside = 0;
       const int popcount = (g.taps() * g.in_channels - inside - outside) / 2;
       set_bit(maps.bits[0], y, x, f, popcount > thresholds[f]);
       return;
@@ -179,7 +184,8 @@ void fill_layer(Random& random, const Case& c, Guarded<uint32_t>* input, Layer* 
   spec = Bconv2dSpec{};
   spec.geometry = g;
   spec.filters = layer->filters.data();
-  spec.pad_zero = c.padding == Padding::kSameZero;
+  spec.pad_zero = c.padding == Padding::kSameZero && !c.zero_sums;
+  spec.pad_zero_sums = c.zero_sums;
   if (c.activation) {
     spec.activation_min = random.of({-1, 0, -5});
     spec.activation_max = random.of({1, 6, 100000});
@@ -348,6 +354,8 @@ TEST(Bconv2dCreateTest, RefusesWithASentence) {
   EXPECT_TRUE(refuses([](Bconv2dSpec& s) { s.output_scale = 0; }));
   EXPECT_TRUE(refuses([](Bconv2dSpec& s) { s.pad_zero = true, s.activation_min = 0; }));
   EXPECT_TRUE(refuses([&](Bconv2dSpec& s) { s.thresholds = thresholds, s.pad_zero = true; }));
+  EXPECT_TRUE(refuses([](Bconv2dSpec& s) { s.pad_zero_sums = true, s.geometry.in_channels = 33; }));
+  EXPECT_TRUE(refuses([](Bconv2dSpec& s) { s.pad_zero_sums = s.pad_zero = true; }));
   EXPECT_TRUE(refuses([](Bconv2dSpec& s) { s.copies = 0; }));
   const Program wrong(5);
   EXPECT_TRUE(refuses([&](Bconv2dSpec& s) { s.epilogue = &wrong; }));
