@@ -114,6 +114,16 @@ def test_rep_keeps_binary_weights_and_repeats_in_blocks() -> None:
         torch.testing.assert_close(output[:, 4 * copy : 4 * copy + 4], output[:, :4], rtol=0, atol=0)
 
 
+def test_copies_start_apart_where_the_recipe_says_so() -> None:
+    plain, spread = (engine.network_of(replace(TINY, spread=width)) for width in (0.0, 0.7))
+    assert not plain.blocks[0].bn1.bias.any()
+    copies = spread.blocks[0].bn1.bias.view(4, -1)
+    torch.testing.assert_close(copies[:, 0], torch.tensor([-0.7, -0.7 / 3, 0.7 / 3, 0.7]))
+    assert (copies == copies[:, :1]).all()
+    twin = engine.network_of(replace(TINY, beta=1, spread=0.7)).blocks[0].bn1.bias
+    assert len(twin.unique()) == len(twin) and twin.abs().max() <= 0.7
+
+
 def test_the_sign_of_zero_is_that_of_binary_hardware() -> None:
     assert SignActivation.apply(torch.tensor([-1.0, -0.0, 0.0, 2.0])).tolist() == [-1, 1, 1, 1]
 

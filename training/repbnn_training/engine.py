@@ -32,7 +32,10 @@ def network_of(recipe: Recipe) -> nn.Module:
     """The network that a recipe trains, fresh."""
     if recipe.network == "resnet20-float":
         return FloatResNet20(recipe.widths)
-    return ReCUResNet20(recipe.beta, recipe.widths, normalise=recipe.normalise)
+    network = ReCUResNet20(recipe.beta, recipe.widths, normalise=recipe.normalise)
+    if recipe.spread:
+        network.spread_biases(recipe.spread)
+    return network
 
 
 def teacher(folder: Path, device: torch.device) -> nn.Module:

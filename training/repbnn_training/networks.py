@@ -154,3 +154,20 @@ class ReCUResNet20(nn.Module):
         for module in self.modules():
             if isinstance(module, ReCUConv2d):
                 module.tau.fill_(low - slope + slope * math.exp(progress))
+
+    @torch.no_grad()
+    def spread_biases(self, width: float) -> None:
+        """Start the blocks' batch norms with biases within +-``width``, for a short training.
+
+        The copies of a repeat are equal at first, and only their constants can make them differ: theirs are spread
+        evenly, so that the signs of the copies are a thermometer of one value from the first step on. Without copies
+        they are drawn uniformly.
+        """
+        for module in self.modules():
+            if isinstance(module, BasicBlock):
+                for norm, conv in ((module.bn1, module.conv1), (module.bn2, module.conv2)):
+                    if conv.copies > 1:
+                        steps = torch.linspace(-width, width, conv.copies, device=norm.bias.device)
+                        norm.bias.copy_(steps.repeat_interleave(conv.out_channels))
+                    else:
+                        norm.bias.uniform_(-width, width)

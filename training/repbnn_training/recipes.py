@@ -24,6 +24,7 @@ class Recipe:
         widths: channels of the three stages.
         distil: weight of the teacher's answer in the loss, 0 to 1; above 0 a teacher must be given.
         temperature: that softens teacher and student.
+        spread: see ``ReCUResNet20.spread_biases``; 0 is the authors' start.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Recipe:
     widths: tuple[int, int, int] = (16, 32, 64)
     distil: float = 0.0
     temperature: float = 4.0
+    spread: float = 0.0
 
 
 def complete(state: dict[str, Any]) -> Recipe:
@@ -50,8 +52,8 @@ def complete(state: dict[str, Any]) -> Recipe:
 
 
 _PAPER = Recipe("recu-resnet20")
-_QUICK = replace(_PAPER, epochs=30, warmup=0.5, normalise=False)
-_GPU = replace(_PAPER, epochs=200, batch=256, rate=0.2, normalise=False)
+_QUICK = replace(_PAPER, epochs=30, warmup=0.5, normalise=False, spread=0.7)
+_GPU = replace(_PAPER, epochs=200, batch=256, rate=0.2, normalise=False, spread=0.7)
 _FLOAT = replace(_PAPER, network="resnet20-float", epochs=200)
 _SMOKE = replace(_QUICK, epochs=1, widths=(8, 16, 32), warmup=0.1)
 
@@ -72,7 +74,7 @@ RECIPES = {
         replace(_FLOAT, name="resnet20-float"),
         replace(_FLOAT, name="resnet20-float-gpu", batch=256, rate=0.2),
         replace(_FLOAT, name="resnet20-float-cpu", epochs=20, warmup=0.5),
-        replace(_QUICK, name="recu-resnet20-short", epochs=4, warmup=0.3),
+        replace(_QUICK, name="recu-resnet20-short", epochs=4, warmup=0.3, spread=0.0),
         *_pair(_SMOKE, "smoke"),
         *_pair(_SMOKE, "smoke-kd", distil=0.7),
         replace(_SMOKE, name="smoke-float", network="resnet20-float"),
