@@ -131,7 +131,9 @@ def _binned_medians(process: NDArray[np.float64], length: int, random: np.random
     if len(edges) < 2:
         return np.full(RESAMPLES, float(edges[0]))
     below = np.stack([np.searchsorted(np.sort(row), edges, side="right") for row in rows]).astype(np.float64)
-    drawn = random.multinomial(blocks, np.full(blocks, 1 / blocks), RESAMPLES) @ below
+    chosen = random.integers(0, blocks, (RESAMPLES, blocks)) + np.arange(RESAMPLES)[:, None] * blocks
+    times = np.bincount(chosen.ravel(), minlength=RESAMPLES * blocks).reshape(RESAMPLES, blocks)
+    drawn = times.astype(np.float64) @ below
     half = blocks * length / 2
     right = np.clip((drawn >= half).argmax(axis=1), 1, len(edges) - 1)
     pick = np.arange(RESAMPLES)
