@@ -27,7 +27,7 @@ from repbnn_training.schedule import Deadline, rate  # noqa: E402
 from repbnn_edge.models import describe  # noqa: E402
 
 torch.set_num_threads(1)
-TINY = replace(RECIPES["smoke"], epochs=2, batch=8, widths=(4, 8, 8), warmup=0.5)
+TINY = replace(RECIPES["rep-smoke"], epochs=2, batch=8, widths=(4, 8, 8), warmup=0.5)
 
 
 def _write_images(path: Path, random: np.random.Generator, count: int = 256) -> None:
