@@ -36,6 +36,7 @@ class Outcome:
     roofline: dict[str, float] | None = None
     check: OutputCheck | None = None
     ran_on: set[int] = field(default_factory=set)
+    speeds: list[list[int]] = field(default_factory=list)
     instructions: list[int] = field(default_factory=list)
     summaries: list[dict[str, Any]] = field(default_factory=list)
 
@@ -96,7 +97,7 @@ class Outcome:
     def merge(self, process: Outcome) -> None:
         """Add what one finished process said."""
         self.loaded.update(process.loaded)
-        for name in ("samples", "init_ms", "first_ms", "peak_bytes", "reasons", "instructions", "summaries"):
+        for name in ("samples", "init_ms", "first_ms", "peak_bytes", "reasons", "instructions", "summaries", "speeds"):
             getattr(self, name).extend(getattr(process, name))
         self.ops = process.ops or self.ops
         self.roofline = process.roofline or self.roofline
@@ -104,6 +105,14 @@ class Outcome:
         self.ran_on |= process.ran_on
         self.reasons = list(dict.fromkeys(self.reasons))  # what every process says is said once
         self.error = process.error or self.error
+
+    def settle(self) -> None:
+        """What is known only when all processes are through: others' share, and the clock under what ran."""
+        if self.after:
+            self.after = {**self.after, "other_cpu_share": max(self.shares, default=None)}
+        if self.speeds:
+            self.before = {**self.before, "frequency_khz": self.speeds[0][:1]}
+            self.after = {**self.after, "frequency_khz": self.speeds[-1][1:]}
 
     def lost(self, error: DeviceError) -> None:
         """The device went between two processes."""
@@ -125,6 +134,8 @@ class Outcome:
                 self.instructions.append(int(event["instructions"]))
         elif kind == "cores":
             self.ran_on.update(int(core) for core in event["ran_on"])
+            if event.get("khz"):
+                self.speeds.append([int(value) for value in event["khz"]])
         elif kind == "ops":
             self.ops = joined(event)
         elif kind == "roofline":

@@ -24,7 +24,7 @@ def result(row: Row, outcome: Outcome, device: Mapping[str, Any], schedule: Sche
     """A line of the report, not yet compared with others."""
     about = inspected(row.file)
     emulated = device.get("emulated")
-    outcome.after = {**outcome.after, "other_cpu_share": max(outcome.shares, default=None)} if outcome.after else {}
+    outcome.settle()
     summary = statistics.summarise(outcome.samples) if outcome.samples else None
     reasons = _reasons(outcome, summary, schedule, emulated)
     runtime, delegate = outcome.loaded.get("runtime"), outcome.loaded.get("delegate")

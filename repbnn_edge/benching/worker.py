@@ -7,6 +7,7 @@ docs/bench.md lists the events; the runner for devices (native/runner) writes th
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import sys
@@ -22,6 +23,7 @@ from repbnn_edge.benching.sampling import measure, warm_up
 from repbnn_edge.errors import RepbnnError
 from repbnn_edge.runtime.sessions import Session, import_runtime, open_session
 
+_CPU = Path("/sys/devices/system/cpu")
 _USER, _SYSTEM, _CORE = 11, 12, 36  # of /proc/PID/stat behind the name (proc(5): fields 14, 15 and 39)
 
 
@@ -71,7 +73,7 @@ def _serve(request: dict[str, Any], events: TextIO) -> None:
     for batch in measure(session.invoke, Effort(**request["effort"])):
         cores.look()
         _emit(events, "runs", ns=batch.tolist())
-    _emit(events, "cores", ran_on=sorted(cores.used))
+    _emit(events, "cores", ran_on=sorted(cores.used), khz=cores.speeds())
     peak = max(_peak_bytes() - before, 0)
     _emit(events, "end", cpu_seconds=time.process_time() - cpu, peak_memory_bytes=peak)
 
@@ -117,8 +119,10 @@ class CoresUsed:
     Threads that only wait, numpy's for one, stay where they once were and do not count.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, system: Path = _CPU) -> None:
         self.used: set[int] = set()
+        self._system = system
+        self._khz: list[int] = []
         self._before = {thread: ticks for thread, ticks, _ in self._threads()}
 
     def look(self) -> None:
@@ -126,6 +130,22 @@ class CoresUsed:
         for thread, ticks, core in self._threads():
             if thread == os.getpid() or ticks > self._before.get(thread, 0):
                 self.used.add(core)
+            if thread == os.getpid():
+                self._look_at_clock(core)
+
+    def speeds(self) -> list[int] | None:
+        """The clock in kHz under the first thread, in the first and in the last quarter of the looks; None if not told.
+
+        Idle cores are clocked down: what they say before and after a measurement says little of what ran.
+        """
+        quarter = len(self._khz) // 4
+        if quarter < 1:
+            return None
+        return [int(np.median(part)) for part in (self._khz[:quarter], self._khz[-quarter:])]
+
+    def _look_at_clock(self, core: int) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._khz.append(int((self._system / f"cpu{core}" / "cpufreq" / "scaling_cur_freq").read_text()))
 
     def _threads(self) -> Iterator[tuple[int, int, int]]:
         """Each thread's number, the ticks that it computed, and its core."""

@@ -207,7 +207,7 @@ def state_of(found: dict[str, str], cores: Sequence[int], name: str) -> dict[str
     zones = dict(line.split(None, 1) for line in found.get("zones", "").splitlines() if len(line.split()) > 1)
     load = re.match(r"([\d.]+) ([\d.]+) ([\d.]+)", found.get("load", ""))
     state: dict[str, Any] = {
-        "thermal_throttle_count": sum(throttles) if any(throttles) else None,
+        "thermal_throttle_count": sum(throttles) if throttles else None,
         "frequency_khz": frequencies,
         "governors": [row[2] for row in rows if len(row) > 2 and row[2] != "-"],
         "temperature_c": linux.highest_temperature(zones),

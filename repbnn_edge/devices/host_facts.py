@@ -36,10 +36,11 @@ def facts() -> dict[str, Any]:
 def state(cores: Sequence[int]) -> dict[str, Any]:
     """The state of the cores that measure; see ``verdicts.of_environment`` for the fields."""
     throttles = [_number(_core(core, "thermal_throttle/core_throttle_count")) for core in cores]
+    counted = [count for count in throttles if count is not None]
     frequencies = [_number(_core(core, "cpufreq/scaling_cur_freq")) for core in cores]
     busy, total = _cpu_ticks(cores)
     return {
-        "thermal_throttle_count": sum(t for t in throttles if t is not None) if any(throttles) else None,
+        "thermal_throttle_count": sum(counted) if counted else None,
         "frequency_khz": [f for f in frequencies if f is not None],
         "governors": [governor for core in cores if (governor := _governor(core))],
         "intel_pstate": _read("/sys/devices/system/cpu/intel_pstate/status") == "active",

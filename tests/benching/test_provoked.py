@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from repbnn_edge.benching import running, worker
+from repbnn_edge.benching import running, verdicts, worker
 from repbnn_edge.benching.expected import Answers
+from repbnn_edge.benching.outcome import Outcome
 from repbnn_edge.benching.presets import Effort
 
 SHORT = Effort(20, 0.05, 10.0)
@@ -150,3 +151,27 @@ def test_peak_memory_is_not_the_parents(rep_small: Path) -> None:
     peak, _, heavy = done.stdout.strip().partition(" ")
     assert 0 < int(peak) < 100 << 20
     assert heavy == "[]"
+
+
+def test_the_clock_is_read_while_it_runs(tmp_path: Path) -> None:
+    (core,) = {core for thread, _, core in worker.CoresUsed()._threads() if thread == os.getpid()}
+    for number in range(os.cpu_count() or 1):
+        (tmp_path / f"cpu{number}" / "cpufreq").mkdir(parents=True)
+    seen = worker.CoresUsed(tmp_path)
+    assert core >= 0 and seen.speeds() is None
+    for khz in (2000, 2000, 1900, 1800, 1700, 1600, 1500, 1500):
+        for number in range(os.cpu_count() or 1):
+            (tmp_path / f"cpu{number}" / "cpufreq" / "scaling_cur_freq").write_text(f"{khz}000\n")
+        seen.look()
+    assert seen.speeds() == [2_000_000, 1_500_000]
+
+
+def test_a_clock_that_falls_is_drift_and_idle_ones_are_not() -> None:
+    outcome = Outcome(before={"frequency_khz": [800]}, after={"frequency_khz": [700]})
+    for first, last in ((3000, 3000), (3000, 2500)):
+        process = Outcome()
+        process.add_process([{"event": "cores", "ran_on": [0], "khz": [first, last]}])
+        outcome.merge(process)
+        outcome.settle()
+        drift = verdicts.of_environment(outcome.before, outcome.after)
+        assert [reason.code for reason in drift] == (["frequency_drift"] if last < 3000 else [])

@@ -9,15 +9,16 @@ from typing import Any
 from repbnn_edge.benching.report import BenchResult
 
 _DEVICE = {
-    "model": "model", "soc_model": "processor", "abi": "ABI", "kernel": "kernel", "os_build": "OS build",
+    "model": "model", "soc_model": "processor", "abi": "ABI", "kernel": "kernel", "os": "OS build",
+    "libc": "C library", "runner": "runner", "emulated": "emulated",
     "page_size_bytes": "page size", "total_ram_bytes": "memory", "transport": "reached by", "id_hash": "hashed serial",
 }  # fmt: skip
 
 _STATE = {
     "governors": "governors", "frequency_khz": "frequencies (kHz)", "temperature_c": "temperature (C)",
     "thermal_status": "thermal status", "thermal_throttle_count": "throttling events", "under_voltage": "under-voltage",
-    "battery_level": "battery (%)", "screen_on": "screen on", "low_power_mode": "low power mode", "load": "load",
-    "other_cpu_share": "taken by others",
+    "battery": "battery", "charging": "charging", "screen": "screen", "low_power_mode": "low power mode",
+    "load": "load", "other_cpu_share": "taken by others",
 }  # fmt: skip
 
 
@@ -88,6 +89,8 @@ def _size(key: str, value: Any) -> str:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_text(item)}" for key, item in value.items())
     if isinstance(value, list):
         return " ".join(_text(item) for item in value)
     if isinstance(value, bool):
