@@ -65,21 +65,38 @@ SIGNS = {
     "negated": [("Sign", "x", "s"), ("Neg", "s", "b")],
     "twice": [("Sign", "x", "s"), ("Add", "s half", "t"), ("Sign", "t", "b")],
     "sign of relu": [("Relu", "x", "r"), ("Sign", "r", "f"), ("Mul", "f two", "d"), ("Sub", "d one", "b")],
+    "where a full map": [("Greater", "x zero", "c"), ("Where", "c ones minuses", "b")],
+    "zero made one": [("Sign", "x", "s"), ("Equal", "s zero", "z"), ("Where", "z one s", "b")],
+    "zero made minus one": [("Sign", "x", "s"), ("Equal", "s zero", "z"), ("Where", "z minus s", "b")],
+    "zero of the map made one": [("Sign", "x", "s"), ("Equal", "x zero", "z"), ("Where", "z ones s", "b")],
+    "zero added": [("Sign", "x", "s"), ("Equal", "x zero", "z"), ("Cast", "z", "f", {"to": 1}), ("Add", "s f", "b")],
+    "sign equal to one": [*(("Sign", "x", "s"), ("Equal", "s one", "c")), ("Where", "c one minus", "b")],
     "greater of relu": [("Relu", "x", "r"), ("Greater", "r zero", "c"), ("Where", "c one minus", "b")],
 }
 
 
 @pytest.mark.parametrize("name", list(SIGNS))
 def test_every_way_to_write_a_sign_is_the_sign(name, tmp_path):
-    constants = {**WEIGHTS, **NUMBERS, "shift": SHIFT, "threshold": number(0.3)}
+    full = np.ones((1, 4, 6, 6), np.float32)
+    constants = {**WEIGHTS, **NUMBERS, "shift": SHIFT, "threshold": number(0.3), "ones": full, "minuses": -full}
     network = exact(tmp_path, [*SIGNS[name], CONV], constants)
     kinds = Counter(type(layer).__name__ for layer in network.layers)
     assert set(kinds) <= {"BinaryConv", "Affine"}
 
 
-@pytest.mark.parametrize("op, zero_counts_as", [("Greater", -1), ("GreaterOrEqual", 1)])
-def test_equality_falls_on_the_side_of_the_comparison(op, zero_counts_as, tmp_path):
-    steps = [(op, "x zero", "c"), ("Where", "c one minus", "b"), CONV]
+@pytest.mark.parametrize(
+    "steps, zero_counts_as",
+    [
+        ([("Greater", "x zero", "c"), ("Where", "c one minus", "b")], -1),
+        ([("GreaterOrEqual", "x zero", "c"), ("Where", "c one minus", "b")], 1),
+        (SIGNS["zero made one"], 1),
+        (SIGNS["zero made minus one"], -1),
+        (SIGNS["zero added"], 1),
+        (SIGNS["sign equal to one"], -1),
+    ],
+)
+def test_equality_falls_on_the_side_of_the_comparison(steps, zero_counts_as, tmp_path):
+    steps = [*steps, CONV]
     source = checking.load(save(model(steps, {**WEIGHTS, **NUMBERS}), tmp_path))
     zeros = np.zeros((1, 6, 6, 4), np.float32)
     np.testing.assert_allclose(source.network(zeros).numpy(), source.reference.run(zeros)["output"], atol=1e-6)
@@ -376,6 +393,16 @@ PUNCHED = signs(8, 4, 3, 3) * (np.arange(288) != 77).reshape(8, 4, 3, 3)
 PER_INPUT = signs(8, 4, 3, 3) * np.abs(normal(1, 4, 1, 1))
 BINARY = [("Sign", "x", "b"), CONV]
 REFUSED = {
+    "zero made two": (
+        [("Sign", "x", "s"), ("Equal", "s zero", "z"), ("Where", "z two s", "b"), CONV],
+        {**WEIGHTS, **NUMBERS},
+        r"Where_b.*makes 2.0 of a sign's 0",
+    ),
+    "zeros of another map": (
+        [("Sign", "x", "s"), ("Neg", "x", "n"), ("Equal", "n zero", "z"), ("Where", "z one s", "b"), CONV],
+        {**WEIGHTS, **NUMBERS},
+        r"Where_b.*zeros of another map",
+    ),
     "one weight is 0": (BINARY, {"w": PUNCHED}, r"Conv_y.*one weight is exactly 0"),
     "scale per input channel": (BINARY, {"w": PER_INPUT}, r"Conv_y.*per input channel"),
     "weights from the input": ([("Sign", "x", "b"), ("Conv", "b x", "y")], {}, r"Conv_y.*depend on the input"),

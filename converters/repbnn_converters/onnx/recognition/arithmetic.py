@@ -24,7 +24,9 @@ _KINDS: dict[str, Combination] = {
 
 @handles("Add", "Sub", "Mul", "Div")
 def arithmetic(builder: Builder, node: Node) -> None:
-    """The four operations."""
+    """The four operations; a sign and where it is 0, added, are a sign that is a bit there too."""
+    if _completed(builder, node):
+        return
     left, right = builder.settle(node, 0), builder.settle(node, 1)
     if isinstance(left, Known):
         _with_constant(builder, node, 1, left, reverse=True)
@@ -32,6 +34,20 @@ def arithmetic(builder: Builder, node: Node) -> None:
         _with_constant(builder, node, 0, right, reverse=False)
     else:
         combine(builder, node, _KINDS[node.op])
+
+
+def _completed(builder: Builder, node: Node) -> bool:
+    """sign(x) + (x == 0): +1 at 0."""
+    for index in (0, 1):
+        mask = builder.zero_mask(node, index)
+        sign = builder.symbol(node, 1 - index) if mask is not None else None
+        if mask is None or not isinstance(sign, TwoValued):
+            continue
+        if node.op == "Add" and sign.source == mask.source and sign.at_zero == 0 and abs(sign.gain) == 1.0:
+            builder.network.plain_signs.discard(node.input(1 - index))
+            builder.symbols[node.output] = replace(sign, at_zero=1 if sign.gain > 0 else -1)
+            return True
+    return False
 
 
 @handles("Neg")

@@ -10,7 +10,7 @@ import numpy as np
 from repbnn_converters.onnx.graph import Array, Graph, Node
 from repbnn_converters.onnx.network import DERIVED, Affine, Layer, Network, PadMap, Shape, Sign
 from repbnn_converters.onnx.recognition import movement
-from repbnn_converters.onnx.recognition.symbols import Known, Moved, Real, Symbol, TwoValued
+from repbnn_converters.onnx.recognition.symbols import IsZero, Known, Moved, Real, Symbol, TwoValued
 from repbnn_edge.errors import UnsupportedError
 
 _SIMPLER = "export the network without it, or with its arithmetic spelled out"
@@ -53,6 +53,20 @@ class Builder:
         value = self.known(node, index)
         return float(value.reshape(-1)[0]) if value is not None and value.size == 1 else None
 
+    def uniform(self, node: Node, index: int) -> float | None:
+        """The number that the constant at input ``index`` is everywhere, as ``ones_like`` is; else None."""
+        value = self.known(node, index)
+        if value is None or not value.size or (value != value.flat[0]).any():
+            return None
+        shape = self.graph.shape(node.output)
+        widens = shape is None or any(size > own for size, own in zip(value.shape[::-1], shape[::-1], strict=False))
+        return None if widens and value.size > 1 else float(value.flat[0])
+
+    def zero_mask(self, node: Node, index: int) -> IsZero | None:
+        """Input ``index``, if it says where a map is 0."""
+        symbol = self.symbols.get(node.input(index))
+        return symbol if isinstance(symbol, IsZero) else None
+
     def shape(self, node: Node, name: str) -> tuple[int, ...]:
         """Shape of a value of the file, with the batch.
 
@@ -70,6 +84,8 @@ class Builder:
         if isinstance(symbol, Moved):
             symbol = movement.settle(self, node, node.input(index), symbol)
             self.symbols[node.input(index)] = symbol
+        if isinstance(symbol, IsZero):
+            raise self.unsupported(node, "it reads where a map is 0, and not to make a bit of it", _SIMPLER)
         return symbol
 
     def real(self, node: Node, index: int) -> str:

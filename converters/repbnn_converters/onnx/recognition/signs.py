@@ -13,7 +13,7 @@ from repbnn_converters.onnx.recognition import ranges
 from repbnn_converters.onnx.recognition.arithmetic import mapped
 from repbnn_converters.onnx.recognition.builder import Builder
 from repbnn_converters.onnx.recognition.handlers import handles
-from repbnn_converters.onnx.recognition.symbols import Known, Real, TwoValued
+from repbnn_converters.onnx.recognition.symbols import IsZero, Known, Real, Symbol, TwoValued
 
 _MAX_CHAIN = 16
 _ODD = {"Tanh", "Softsign", "Erf", "Identity"}
@@ -158,9 +158,32 @@ def clip_bounds(builder: Builder, node: Node) -> tuple[float, float]:
     return bounds[0], bounds[1]
 
 
+@handles("Equal")
+def equal(builder: Builder, node: Node) -> None:
+    """A sign, or a map, compared with a number: where it is 0, or on one side of it."""
+    index = 1 if builder.uniform(node, 0) is not None else 0
+    number = builder.uniform(node, 1 - index)
+    symbol = builder.settle(node, index)
+    if number is not None and isinstance(symbol, Real) and number == 0:
+        builder.symbols[node.output] = IsZero(symbol.name)
+        return
+    if number is None or not isinstance(symbol, TwoValued) or symbol.padded:
+        raise builder.unsupported(node, "it compares no sign with a number", "compare with > or >=")
+    if symbol.at_zero == 0 and number == symbol.offset:
+        builder.symbols[node.output] = IsZero(symbol.source)
+        return
+    low, high = float(symbol.low == number), float(symbol.high == number)
+    side = symbol.at_zero or (1 if low else -1)  # torch.sign's own 0 is neither
+    builder.symbols[node.output] = replace(mapped(symbol, low, high), at_zero=side)
+
+
 @handles("Cast", "CastLike")
 def cast(builder: Builder, node: Node) -> None:
     """Between floats nothing; of a comparison its 0 and 1."""
+    mask = builder.zero_mask(node, 0)
+    if mask is not None:
+        builder.symbols[node.output] = mask
+        return
     symbol = builder.settle(node, 0)
     kind = builder.graph.types.get(node.output)
     whole = kind is not None and kind.dtype.kind in "iub"
@@ -188,11 +211,15 @@ def invert(builder: Builder, node: Node) -> None:
 
 @handles("Where")
 def where(builder: Builder, node: Node) -> None:
-    """A choice by a comparison: of two numbers a sign, of maps a sum of products."""
+    """A choice by a comparison: of two numbers a sign, of maps a sum of products; of a sign's 0, another number."""
+    mask = builder.zero_mask(node, 0)
+    if mask is not None:
+        _without_zero(builder, node, mask, builder.symbol(node, 2), builder.uniform(node, 1))
+        return
     condition = builder.settle(node, 0)
     if not isinstance(condition, TwoValued) or {condition.low, condition.high} - {0.0, 1.0}:
         raise builder.unsupported(node, "its condition is no comparison of maps", "export without it")
-    on, off = builder.scalar(node, 1), builder.scalar(node, 2)
+    on, off = builder.uniform(node, 1), builder.uniform(node, 2)
     if on is not None and off is not None:
         low, high = (on if condition.low else off), (on if condition.high else off)
         builder.symbols[node.output] = mapped(condition, low, high)
@@ -207,6 +234,16 @@ def where(builder: Builder, node: Node) -> None:
         return
     shape = builder.network.shapes[parts[0]]
     builder.give(node, Combine, shape, inputs=tuple(parts), kind="add")
+
+
+def _without_zero(builder: Builder, node: Node, mask: IsZero, sign: Symbol, value: float | None) -> None:
+    """torch.sign with another value at 0: one of its two, so that it is a bit everywhere."""
+    if not isinstance(sign, TwoValued) or sign.source != mask.source or sign.at_zero != 0 or sign.padded:
+        raise builder.unsupported(node, "it replaces the zeros of another map than of a sign", "use a comparison")
+    if value not in (sign.low, sign.high) or value is None:
+        raise builder.unsupported(node, f"it makes {value} of a sign's 0", "make it one of the sign's two values")
+    builder.network.plain_signs.discard(node.input(2))
+    builder.symbols[node.output] = replace(sign, at_zero=1 if value == sign.high else -1)
 
 
 def _inverse(builder: Builder, node: Node, mask: str) -> str:

@@ -76,4 +76,11 @@ class Moved:
     indices: np.ndarray[tuple[int, ...], np.dtype[np.int32]]
 
 
-Symbol = Known | Real | TwoValued | Moved
+@dataclass(frozen=True)
+class IsZero:
+    """1 where ``source`` is 0, else 0: what makes a bit of torch.sign's 0, ``where(sign(x) == 0, 1, sign(x))``."""
+
+    source: str
+
+
+Symbol = Known | Real | TwoValued | Moved | IsZero
