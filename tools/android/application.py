@@ -69,7 +69,8 @@ def test_configuration() -> Path:
 def model() -> Path:
     """The sample's network, converted by this project's own command line."""
     made_by = (ROOT / "repbnn_edge" / part for part in ("layers", "lowering", "models", "tflite"))
-    key = stamps.digest([path for path in stamps.files(*made_by) if "__pycache__" not in path.parts])
+    weights = [ROOT / "models"] if (ROOT / "models").is_dir() else []
+    key = stamps.digest([path for path in stamps.files(*made_by, *weights) if "__pycache__" not in path.parts])
     if not stamps.is_fresh(_MODEL, key):
         _MODEL.parent.mkdir(parents=True, exist_ok=True)
         command = ROOT / ".venv" / "bin" / "repbnn-edge"

@@ -10,6 +10,7 @@ import struct
 from pathlib import Path
 
 import artifacts
+import binaries
 import java
 import needs
 import stamps
@@ -34,6 +35,19 @@ def runtime() -> Path:
         needs.run(["cc", "-O1", "-fPIC", "-shared", "-o", preload, _BIONIC, "-ldl"], "the host's C compiler")
         stamps.mark(target, key)
     return folder
+
+
+def failing() -> Path:
+    """A library that, preloaded, makes one allocation of our libraries fail when a test asks for it."""
+    source, target = _BIONIC.with_name("failing_malloc.c"), BUILD / "host-runtime" / "libfailing_malloc.so"
+    key = stamps.digest([source])
+    if not stamps.is_fresh(target, key):
+        include = binaries.java_home() / "include"
+        flags = ("-O1", "-fPIC", "-shared", f"-I{include}", f"-I{include}/linux")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        needs.run(["cc", *flags, "-o", target, source, "-ldl"], "the host's C compiler")
+        stamps.mark(target, key)
+    return target
 
 
 def _patched(library: bytes) -> bytes:

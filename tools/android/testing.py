@@ -34,6 +34,7 @@ def run(only: Sequence[str] = (), flags: Sequence[str] = ()) -> int:
     names = list(only) or sorted(path.stem for path in stamps.files(*_TEST_SOURCES) if path.stem.endswith("Test"))
     packages = {path.stem: _class_name(path) for path in stamps.files(*_TEST_SOURCES)}
     libraries = f"{binaries.for_host()}:{hosting.runtime()}"
+    failing = hosting.failing()
     command = [
         "java",
         "-Xmx1200m",
@@ -44,15 +45,17 @@ def run(only: Sequence[str] = (), flags: Sequence[str] = ()) -> int:
         f"-Drobolectric.dependency.dir={artifacts.all_of()[_INSTRUMENTED].parent}",
         f"-Drepbnn.fixtures={_FIXTURES}",
         f"-Drepbnn.screens={_SCREENS}",
+        f"-Drepbnn.failing={failing}",
         *flags,
         "-cp",
         ":".join(map(str, classpath)),
         "org.junit.runner.JUnitCore",
         *(packages[name] for name in names),
     ]
+    preloaded = f"{hosting.runtime() / 'libhost_bionic.so'}:{failing}"
     environment = {
         **os.environ,
-        "LD_PRELOAD": str(hosting.runtime() / "libhost_bionic.so"),
+        "LD_PRELOAD": preloaded,
         "LD_LIBRARY_PATH": libraries,
     }
     return subprocess.run(command, env=environment, cwd=DEMO).returncode

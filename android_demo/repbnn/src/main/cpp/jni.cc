@@ -105,7 +105,11 @@ jlong create_delegate(JNIEnv* env, jclass, jobjectArray keys, jobjectArray value
   g_delegate_error[0] = '\0';
   TfLiteDelegate* delegate = tflite_plugin_create_delegate(
       key_strings.data(), value_strings.data(), static_cast<size_t>(key_strings.size()), keep_delegate_error);
-  if (delegate == nullptr) throw_failure(env, "delegate", g_delegate_error);
+  if (delegate == nullptr && std::strcmp(g_delegate_error, "out of memory") == 0) {
+    throw_out_of_memory(env);
+  } else if (delegate == nullptr) {
+    throw_failure(env, "delegate", g_delegate_error);
+  }
   return reinterpret_cast<jlong>(delegate);
 }
 

@@ -52,15 +52,19 @@ final class ModelFile {
         try (InputStream stream = assets.open(name)) { // a missing asset ends here, with its name
             Log.w(TAG, name + " is compressed in the APK and takes its whole size of memory, so add"
                     + " androidResources { noCompress 'tflite' } to build.gradle");
-            ByteBuffer whole = ByteBuffer.allocateDirect(Math.max(CHUNK, stream.available()));
-            byte[] chunk = new byte[CHUNK];
-            for (int got = stream.read(chunk); got >= 0; got = stream.read(chunk)) {
-                if (whole.remaining() < got) whole = larger(whole, got);
-                whole.put(chunk, 0, got);
-            }
-            whole.flip();
-            return whole.slice();
+            return read(stream);
         }
+    }
+
+    static ByteBuffer read(InputStream stream) throws IOException {
+        ByteBuffer whole = ByteBuffer.allocateDirect(Math.max(CHUNK, stream.available()));
+        byte[] chunk = new byte[CHUNK];
+        for (int got = stream.read(chunk); got >= 0; got = stream.read(chunk)) {
+            if (whole.remaining() < got) whole = larger(whole, got);
+            whole.put(chunk, 0, got);
+        }
+        whole.flip();
+        return whole.slice();
     }
 
     private static ByteBuffer larger(ByteBuffer full, int more) {

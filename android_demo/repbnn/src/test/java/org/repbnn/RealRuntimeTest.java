@@ -9,9 +9,11 @@ import static org.junit.Assert.fail;
 import android.graphics.Bitmap;
 import android.graphics.BitmapFactory;
 import java.io.BufferedReader;
+import java.io.ByteArrayInputStream;
 import java.io.File;
 import java.io.FileReader;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -275,6 +277,45 @@ public final class RealRuntimeTest {
             }
         }
         throw new IOException("no VmRSS");
+    }
+
+    /** What the library does with a compressed asset: unpacked through a stream that does not know its length. */
+    @Test
+    public void aModelThatIsUnpackedRuns() throws IOException {
+        final byte[] whole = Files.bytes("model.tflite");
+        InputStream stream = new ByteArrayInputStream(whole) {
+            @Override
+            public synchronized int available() {
+                return 0;
+            }
+        };
+        ByteBuffer unpacked = ModelFile.read(stream);
+        assertEquals(whole.length, unpacked.capacity());
+        new RepBnnInterpreter(unpacked, new RepBnnInterpreter.Options()).close();
+    }
+
+    @Test
+    public void everyAllocationMayFail() throws IOException {
+        System.load(System.getProperty("repbnn.failing"));
+        ByteBuffer model = model();
+        RepBnnDelegate.Options quiet = new RepBnnDelegate.Options().set("log_level", "error");
+        RepBnnInterpreter.Options options = new RepBnnInterpreter.Options().setDelegateOptions(quiet);
+        new RepBnnInterpreter(model, options).close();
+        int failed = 0;
+        for (int which = 0; ; which += 1 + which / 40) {
+            Allocations.failAt(which);
+            try {
+                new RepBnnInterpreter(model, options).close();
+            } catch (OutOfMemoryError | RepBnnException expected) {
+                failed++;
+            }
+            if (Allocations.failAt(-1) >= 0) break; // all of it was allocated, and the failure still to come
+        }
+        assertTrue("only " + failed + " allocations failed", failed > 20);
+        try (RepBnnInterpreter interpreter = open()) { // the process is as good as before
+            ByteBuffer output = interpreter.getOutput(0).allocate();
+            interpreter.run(noise(interpreter), output);
+        }
     }
 
     @Test

@@ -122,6 +122,10 @@ public final class ScreensTest {
                     }
                 });
             }
+            if (measured) {
+                View scroll = controller.get().findViewById(R.id.scroll);
+                scroll.scrollTo(0, controller.get().findViewById(R.id.speed_card).getTop() / 2);
+            }
             write(controller.get().getWindow().getDecorView(), name);
             writeWhole(controller.get(), name + "-whole");
         }

@@ -1,0 +1,51 @@
+"""The screens that the docs show: ``python tools/android/pictures.py``, after ``make android-screens``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from layout import BUILD, ROOT
+
+_HEIGHT = 640
+_GAP = 16
+_COLORS = 256
+_SHEETS = {
+    "android.png": ("light-result", "light-measured", "dark-result"),
+    "android-states.png": ("dark-inconclusive", "light-broken-model", "font2-result", "land-result"),
+}
+
+
+def main() -> None:
+    """Put screens side by side, small."""
+    for name, screens in _SHEETS.items():
+        path = ROOT / "docs" / "images" / name
+        path.parent.mkdir(exist_ok=True)
+        _sheet(screens).quantize(_COLORS).save(path, optimize=True)
+        print(f"{path.relative_to(ROOT)}  {path.stat().st_size:,} bytes")
+
+
+def _sheet(screens: Sequence[str]) -> Image.Image:
+    shots = [_fitted(Image.open(BUILD / "screens" / f"{name}.png").convert("RGB")) for name in screens]
+    width = sum(shot.width for shot in shots) + _GAP * (len(shots) + 1)
+    sheet = Image.new("RGB", (width, _HEIGHT + 2 * _GAP), (128, 134, 139))
+    left = _GAP
+    for shot in shots:
+        sheet.paste(shot, (left, _GAP))
+        left += shot.width + _GAP
+    return sheet
+
+
+def _fitted(shot: Image.Image) -> Image.Image:
+    if shot.width > shot.height:  # turned: as wide as a phone is high
+        return shot.resize((_HEIGHT, round(shot.height * _HEIGHT / shot.width)), Image.Resampling.LANCZOS)
+    return shot.resize((round(shot.width * _HEIGHT / shot.height), _HEIGHT), Image.Resampling.LANCZOS)
+
+
+if __name__ == "__main__":
+    main()
