@@ -107,19 +107,20 @@ class FarEnd:
         missing = {name: path for name, path in wanted.items() if name not in self._known}
         if missing:
             self._make_room(missing, keep=list(names.values()))
-            for name, path in missing.items():
-                self._push(path, name)
+            self._push(missing)
             self._prove(missing)
         return {path: f"{self.cache}/{name}" for path, name in names.items()}
 
-    def _push(self, path: Path, name: str) -> None:
-        partial = f"{self.cache}/.new-{name}"
-        with console.step(f"{self.label}: copying {path.name}"):
-            try:
-                self.shell.push(path, partial)
-            except DeviceError:
-                self._try_remove(partial)
-                raise
+    def _push(self, missing: dict[str, Path]) -> None:
+        partial = {f"{self.cache}/.new-{name}": path for name, path in missing.items()}
+        try:
+            for remote, path in partial.items():
+                with console.step(f"{self.label}: copying {path.name}"):
+                    self.shell.push(path, remote)
+        except DeviceError:
+            with contextlib.suppress(DeviceError):  # a device that went: the next start sweeps
+                call(self.shell, f"rm -f {' '.join(map(quote, partial))}")
+            raise
 
     def _prove(self, pushed: dict[str, Path]) -> None:
         """Nothing is used whose content is not what was sent."""
@@ -148,10 +149,6 @@ class FarEnd:
             limit=max(CACHE_KIB, need),
         )
         call(self.shell, script)
-
-    def _try_remove(self, path: str) -> None:
-        with contextlib.suppress(DeviceError):  # a device that went: the next start sweeps
-            call(self.shell, f"rm -f {quote(path)}")
 
     def run(self, words: Sequence[str], limit: float) -> Iterator[Event]:
         """Run a program in the run folder: its events, then ``exit`` as ``interface.Device.run`` has it.

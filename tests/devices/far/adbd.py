@@ -60,6 +60,7 @@ class Adbd:
         self.state, self.features = state, features
         self.sent_bytes = 0
         self.opened: list[str] = []
+        self.pushed: list[str] = []
         self.on_open: Callable[[str], None] = lambda service: None
         self.on_data: Callable[[int], None] = lambda total: None
         self.plugged = True
@@ -271,7 +272,7 @@ class Stream:
 
     def _sync(self, service: str) -> None:
         with contextlib.suppress(EOFError, OSError):
-            SyncService(self, self._connection.adbd.system).serve()
+            SyncService(self, self._connection.adbd.system, self._connection.adbd.pushed).serve()
         self._connection.forget(self)
 
     def _shell(self, service: str) -> None:

@@ -15,8 +15,8 @@ _CHUNK = 64 * 1024
 class SyncService:
     """One sync stream."""
 
-    def __init__(self, stream: Any, system: FarSystem) -> None:
-        self._stream, self._system = stream, system
+    def __init__(self, stream: Any, system: FarSystem, pushed: list[str]) -> None:
+        self._stream, self._system, self._pushed = stream, system, pushed
 
     def serve(self) -> None:
         while True:
@@ -76,6 +76,7 @@ class SyncService:
         else:
             path, _, text = path.rpartition(",")
             mode = int(text)
+        self._pushed.append(path)
         failure = self._store(self._local(path), mode & 0o777)
         if failure is None:
             self._stream.write(b"OKAY" + bytes(4))
