@@ -80,8 +80,10 @@ class Network(nn.Module):
             conv = BinaryConv(rng, width, rng.choice((4, 8, 12)))
             outputs = len(conv.weight) * repeats
             activation = rng.choice((nn.PReLU(outputs), nn.Hardtanh(), nn.LeakyReLU(0.1), nn.Identity()))
-            blocks.append(nn.ModuleList([conv, nn.BatchNorm2d(outputs), activation]))
             self.joints.append((repeats, rng.choice(("none", "residual", "concat", "max", "average", "shuffle"))))
+            if self.joints[-1][1] in ("average", "residual") and isinstance(activation, nn.Hardtanh):
+                activation = nn.Identity()  # means of +1 and -1 are exactly 0, which no bit is
+            blocks.append(nn.ModuleList([conv, nn.BatchNorm2d(outputs), activation]))
             width = outputs * 2 if self.joints[-1][1] == "concat" else outputs
         self.blocks = nn.ModuleList(blocks)
         self.flat = rng.random() < 0.3
