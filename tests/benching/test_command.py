@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from repbnn_edge import console
 from repbnn_edge.benching import running
-from repbnn_edge.cli import main
+from repbnn_edge.cli import bench_table, main
 
 from . import made_up
 
@@ -113,6 +116,30 @@ def test_hostile_names_reach_the_terminal_as_text(measured: Any, capsys: pytest.
     assert main.run(["bench", "x.tflite"]) == 0
     out = capsys.readouterr().out
     assert "[red]x?[31m.tflite: trend" in out and "\x1b" not in out
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_eighty_columns_hold_every_number(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console, "out", lambda: Console(file=sys.stdout, highlight=False, width=width))
+    slow = made_up.result(294.0, "mobilenet-v2-int8.tflite", reasons=[{"code": "trend", "detail": "it grows"}])
+    report = made_up.report(made_up.result(7.2, "rep-adambnn-reactnet-a.tflite"), slow)
+    bench_table.show(report, memory=False)
+    out = capsys.readouterr().out
+    assert "on Board 5, litert 2.1.0, threads: 1" in out
+    latency = report.results[1].latency_ms
+    assert latency is not None and latency.ci95_median is not None
+    low, high = latency.ci95_median
+    for word in (
+        f"{latency.median:.3f}",
+        f"{low:.3f} to {high:.3f}",
+        f"{latency.p90:.3f}",
+        "inconclusive",
+        "95% interval",
+    ):
+        assert word in out
+    assert "…" not in out and max(map(len, out.splitlines()[:8])) <= width
 
 
 def test_several_references_have_a_column_each(rep_small: Path, capsys: pytest.CaptureFixture[str]) -> None:
