@@ -130,7 +130,7 @@ def _packages() -> Iterator[tuple[Check, str]]:
     for line in lines:
         requirement = Requirement(line)
         extra = _extra_of(requirement)
-        if extra == "dev":  # who works on this project has `make setup`
+        if extra == "dev" or _for_another_python(requirement):  # who works on this project has `make setup`
             continue
         if extra is not None:
             extras.setdefault(requirement.name, set()).add(extra)
@@ -138,6 +138,11 @@ def _packages() -> Iterator[tuple[Check, str]]:
             yield _package(requirement)
     for name, wanted_by in sorted(extras.items()):
         yield _optional(name, wanted_by), ""
+
+
+def _for_another_python(requirement: Any) -> bool:
+    marker = requirement.marker
+    return marker is not None and "python_version" in str(marker) and not marker.evaluate({"extra": ""})
 
 
 def _extra_of(requirement: Any) -> str | None:

@@ -41,7 +41,7 @@ def load_config() -> dict[str, Any]:
     try:
         import tomllib
     except ImportError:  # Python 3.10
-        return {}
+        import tomli as tomllib  # type: ignore[import-not-found,no-redef,unused-ignore]
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

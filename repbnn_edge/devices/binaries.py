@@ -18,6 +18,7 @@ from pathlib import Path
 
 from repbnn_edge import console
 from repbnn_edge.errors import BadInputError, DeviceError
+from repbnn_edge.files import storage_error, write_whole
 from repbnn_edge.settings import cache_folder
 
 RUNNER, DELEGATE = "repbnn-runner", "librepbnn_delegate.so"
@@ -85,10 +86,11 @@ def board_runtime(abi: str, libc: tuple[str, tuple[int, ...]], device: str) -> P
         return kept
     with console.step(f"fetching ai-edge-litert {_LITERT} for {abi}"), tempfile.TemporaryDirectory() as folder:
         library = _fetch(abi, Path(folder), device)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_name(f".{kept.name}-{os.getpid()}")
-        shutil.copyfile(library, partial)
-        partial.replace(kept)
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise storage_error(kept, error) from error
+        write_whole(kept, library.read_bytes())
     return kept
 
 

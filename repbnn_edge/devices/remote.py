@@ -12,9 +12,11 @@ from typing import Any
 from repbnn_edge.devices import binaries, far_scripts
 from repbnn_edge.devices.far_end import FarEnd, UnusableFolderError, version_of
 from repbnn_edge.devices.far_facts import FarFacts
+from repbnn_edge.devices.host import exit_event
 from repbnn_edge.devices.interface import Event
 from repbnn_edge.devices.shell import Shell, call, quote
-from repbnn_edge.errors import DeviceError, UnsupportedError
+from repbnn_edge.errors import DeviceError, RepbnnError, UnsupportedError
+from repbnn_edge.files import check_input_file
 
 _BASE, _ANSWER = "repbnn-edge", "answer.bin"
 _CLEANING_SECONDS = 120.0
@@ -118,17 +120,14 @@ class RemoteDevice:
         """Run the runner once; files that it needs are brought there first."""
         far = self._far
         assert far is not None, "prepare comes first"
-        facts = self._known()
-        files = binaries.find(facts.abi, self.name)
-        given = {
-            "--model": Path(request["file"]),
-            "--runtime-library": self._runtime(request["runtime"], files),
-            "--delegate": self._delegate(request, files),
-            "--input": Path(request["input"]) if request.get("input") else None,
-        }
-        local = {option: path for option, path in given.items() if path is not None}
-        places = far.provide([files.runner, *local.values()])
-        words = [places[files.runner], *(word for option, path in local.items() for word in (option, places[path]))]
+        try:
+            runner, local = self._files(request)
+        except RepbnnError as error:  # this row cannot run there; others may
+            yield {"event": "error", "code": error.exit_code, "what": error.what, "why": error.why, "do": error.do}
+            yield exit_event(error.exit_code, "", None)
+            return
+        places = far.provide([runner, *local.values()])
+        words = [places[runner], *(word for option, path in local.items() for word in (option, places[path]))]
         if request.get("profile"):  # whose figures alone are asked for
             yield from far.run([*words, *_options(request, limit)], limit)
             return
@@ -136,6 +135,17 @@ class RemoteDevice:
             yield event
             if event["event"] == "first":
                 yield {"event": "outputs", "data": self._answer(far)}
+
+    def _files(self, request: dict[str, Any]) -> tuple[Path, dict[str, Path]]:
+        """The runner, and the files of its options, as they lie here."""
+        files = binaries.find(self._known().abi, self.name)
+        given = {
+            "--model": Path(request["file"]),
+            "--runtime-library": self._runtime(request["runtime"], files),
+            "--delegate": self._delegate(request, files),
+            "--input": Path(request["input"]) if request.get("input") else None,
+        }
+        return files.runner, {option: path for option, path in given.items() if path is not None}
 
     def _answer(self, far: FarEnd) -> str:
         """What the network answered, in base64: fetched while the runner warms up, before it times anything."""
@@ -176,6 +186,7 @@ class RemoteDevice:
         if wanted == "none":
             return None
         if wanted != "auto":
+            check_input_file(Path(wanted))
             return Path(wanted)
         if b"LceBconv2d" not in Path(request["file"]).read_bytes():
             return None

@@ -53,6 +53,15 @@ def test_a_wrong_answer_is_not_timed(pixel: Adbd, model: Model, capsys: Capture)
     assert pixel.system.settle(3) == {}
 
 
+@pytest.mark.parametrize("flags", [["--runtime", "lce"], ["--delegate", "/nowhere/lib.so"]], ids=str)
+def test_a_row_that_cannot_run_there_fails_alone(pixel: Adbd, model: Model, capsys: Capture, flags: list[str]) -> None:
+    both = [*flags, "--runtime", "litert"] if "lce" in flags else flags
+    code, body, err = bench(capsys, model(), "pixel", *both)
+    assert code == 6, err
+    assert body["results"][0]["verdict"]["status"] == "failed"
+    assert "lce" not in flags or body["results"][1]["runs"] == 25
+
+
 def test_cores_that_the_device_refuses(pixel: Adbd, model: Model, capsys: Capture) -> None:
     pixel.system.behave("refused")
     code, body, _ = bench(capsys, model(), "pixel", "--cores", "1")
