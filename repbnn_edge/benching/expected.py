@@ -23,6 +23,7 @@ from repbnn_edge.devices.host import HostDevice
 from repbnn_edge.errors import RepbnnError
 from repbnn_edge.files import write_whole
 from repbnn_edge.inspection.report import TensorRow
+from repbnn_edge.tflite import lce, schema
 
 _SECONDS = 300.0
 
@@ -53,7 +54,7 @@ class Answers:
     """Inputs and expected answers of files; inputs lie in a folder that ends with this object's ``with``.
 
     LCE's interpreter comes with tensorflow and takes seconds to start, so its answers are kept in the cache, by the
-    file's hash. Where the other runtime is not installed or refuses the file, nothing is expected.
+    file's hash. Where the other runtime is not installed, refuses the file or is wrong on it, nothing is expected.
     """
 
     def __init__(self, *, check: bool = True) -> None:
@@ -95,7 +96,7 @@ class Answers:
 
     def _find(self, file: Path, runtime: str) -> Expected | None:
         version = _version(runtime)
-        if version is None:
+        if version is None or (runtime == "lce" and lce_errs(file)):
             return None
         about = inspected(file)
         kept = settings.cache_folder() / "answers" / f"{about.sha256[:32]}-{runtime}-{version}.bin"
@@ -126,6 +127,27 @@ class Answers:
         except RepbnnError as error:
             console.note(f"{file.name} in {runtime}: {error}")
         return data
+
+
+def lce_errs(file: Path) -> bool:
+    """Whether LCE's own kernels are wrong on a file: zero padding under a kernel that is larger than the map.
+
+    Measured in LCE 0.16; our delegate is the mathematical convolution there (docs/delegate.md).
+    """
+    model = schema.load(file.read_bytes(), str(file))
+    for operator in model.operators:
+        if operator.op == "LceBconv2d":
+            layer = lce.read_bconv2d(model, operator)
+            if exceeds(layer, model.tensors[layer.input].shape):
+                return True
+    return False
+
+
+def exceeds(layer: lce.Bconv2d, shape: Sequence[int]) -> bool:
+    """Whether a layer pads a map of (1, rows, columns, words) with zeros under a kernel that is larger than it."""
+    spans = [(size - 1) * dilation + 1 for size, dilation in zip(layer.kernel, layer.dilations, strict=True)]
+    reaches = any(span > size for span, size in zip(spans, shape[1:3], strict=True))
+    return layer.padding == "SAME" and layer.pad_value == 0 and reaches
 
 
 def _version(runtime: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import multiprocessing
@@ -15,10 +16,11 @@ from typing import Any
 
 import pytest
 
-from repbnn_edge.benching import running, verdicts, worker
+from repbnn_edge.benching import expected, running, verdicts, worker
 from repbnn_edge.benching.expected import Answers
 from repbnn_edge.benching.outcome import Outcome
 from repbnn_edge.benching.presets import Effort
+from repbnn_edge.tflite import lce, schema
 
 SHORT = Effort(20, 0.05, 10.0)
 
@@ -175,3 +177,32 @@ def test_a_clock_that_falls_is_drift_and_idle_ones_are_not() -> None:
         outcome.settle()
         drift = verdicts.of_environment(outcome.before, outcome.after)
         assert [reason.code for reason in drift] == (["frequency_drift"] if last < 3000 else [])
+
+
+@pytest.mark.parametrize(
+    ("change", "shape", "wrong"),
+    [
+        ({}, (1, 3, 3, 2), False),
+        ({}, (1, 2, 9, 2), True),
+        ({}, (1, 9, 2, 2), True),
+        ({"pad_value": 1}, (1, 2, 2, 2), False),
+        ({"padding": "VALID"}, (1, 2, 2, 2), False),
+        ({"dilations": (4, 1)}, (1, 8, 9, 2), True),
+        ({"dilations": (4, 1)}, (1, 9, 9, 2), False),
+    ],
+)
+def test_where_lce_is_wrong_it_is_no_judge(
+    rep_small: Path, change: dict[str, Any], shape: tuple[int, ...], wrong: bool
+) -> None:
+    model = schema.load(rep_small.read_bytes())
+    operators = [operator for operator in model.operators if operator.op == "LceBconv2d"]
+    layer = dataclasses.replace(lce.read_bconv2d(model, operators[0]), padding="SAME", pad_value=0, kernel=(3, 3))
+    assert expected.exceeds(dataclasses.replace(layer, **change), shape) is wrong
+    assert not expected.lce_errs(rep_small)
+
+
+def test_nothing_is_expected_of_lce_where_it_errs(rep_small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expected, "lce_errs", lambda file: True)
+    monkeypatch.setattr(Answers, "_run", lambda *_: pytest.fail("LCE was asked"))
+    row = _bench(rep_small, check_outputs=True)
+    assert row.output_check is None and row.latency_ms is not None
