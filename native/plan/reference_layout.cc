@@ -38,19 +38,21 @@ void split(const Graph& graph, const Op& op, Buffers& buffers) {
   }
 }
 
-// Walks the result of a slice, or the inner part of a pad, element by element. `begin` and `stride` are those of the
-// larger side, whose dims are `outer`.
+// Walks the result of a slice, or the inner part of a pad, in runs of elements that lie side by side on both sides.
+// `begin` and `stride` are those of the larger side, whose dims are `outer`.
 template <typename Visit>
 void for_each_inner(const std::vector<int32_t>& outer, const std::vector<int32_t>& inner, const int32_t* begin,
                     const int32_t* stride, Visit visit) {
   const size_t rank = inner.size();
   int32_t index[kMaxRank] = {0};
   const int64_t count = product(inner, 0, rank);
-  for (int64_t i = 0; i < count; ++i) {
+  const bool whole_rows = rank > 0 && stride[rank - 1] == 1;
+  const int64_t length = whole_rows ? inner[rank - 1] : 1;
+  for (int64_t i = 0; i < count; i += length) {
     int64_t at = 0;
     for (size_t d = 0; d < rank; ++d) at = at * outer[d] + begin[d] + int64_t{index[d]} * stride[d];
-    visit(at, i);
-    for (size_t d = rank; d-- > 0;) {
+    visit(at, i, length);
+    for (size_t d = whole_rows ? rank - 1 : rank; d-- > 0;) {
       if (++index[d] < inner[d]) break;
       index[d] = 0;
     }
@@ -61,7 +63,9 @@ void strided_slice(const Graph& graph, const Op& op, Buffers& buffers) {
   const float* source = buffers.floats(op.inputs[0]);
   float* result = buffers.floats(op.outputs[0]);
   for_each_inner(graph.in(op, 0).dims, graph.out(op).dims, op.begin, op.stride,
-                 [&](int64_t outer, int64_t inner) { result[inner] = source[outer]; });
+                 [&](int64_t outer, int64_t inner, int64_t length) {
+                   std::memcpy(result + inner, source + outer, length * sizeof(float));
+                 });
 }
 
 void pad(const Graph& graph, const Op& op, Buffers& buffers) {
@@ -70,7 +74,9 @@ void pad(const Graph& graph, const Op& op, Buffers& buffers) {
   float* result = buffers.floats(op.outputs[0]);
   std::fill_n(result, graph.out(op).elements(), op.fill);
   for_each_inner(graph.out(op).dims, graph.in(op, 0).dims, op.begin, ones,
-                 [&](int64_t outer, int64_t inner) { result[outer] = source[inner]; });
+                 [&](int64_t outer, int64_t inner, int64_t length) {
+                   std::memcpy(result + outer, source + inner, length * sizeof(float));
+                 });
 }
 
 }  // namespace
