@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--core", type=int, help="take this core with real-time priority (Linux, root)")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    files = [_file_of(source) for source in options.sources]
+    files = [file_of(source) for source in options.sources]
     mobilenet = _mobilenet() if options.mobilenet else None
     limit = _popcount_limit()
     if options.core is not None:
@@ -52,7 +52,7 @@ def main() -> None:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")
 
 
-def _file_of(source: str) -> Path:
+def file_of(source: str) -> Path:
     if source.endswith(".tflite"):
         return Path(source)
     path = CACHE / f"{source}.tflite"
@@ -161,13 +161,13 @@ def _measure(path: Path, options: argparse.Namespace, mobilenet: bytes | None, l
 
 
 def _partition_ms(data: bytes, sample: Any, options: argparse.Namespace, settings: dict[str, Any], path: Path) -> float:
-    """The fastest of five means over ten runs of the claimed partitions alone."""
+    """The fastest of five means over forty runs of the claimed partitions alone: a cold first one hardly counts."""
     import repbnn_edge
 
     sums = []
     for _ in range(5):
         stock = Stock(data, options.threads, repbnn_edge.load_delegate(**settings, profiling=path))
-        for _ in range(10):
+        for _ in range(40):
             stock.run(sample)
         del stock
         partitions = json.loads(path.read_text())["partitions"]
