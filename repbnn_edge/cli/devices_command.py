@@ -18,6 +18,19 @@ app = typer.Typer(invoke_without_command=True, no_args_is_help=False, rich_marku
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
+def complete(incomplete: str) -> list[str]:
+    """Names for ``--device``: no connection is made for them."""
+    from repbnn_edge.devices import registry
+    from repbnn_edge.devices.profiles import PROFILES
+    from repbnn_edge.errors import RepbnnError
+
+    try:
+        named = list(registry.load())
+    except RepbnnError:
+        named = []
+    return [name for name in ("host", *named, *PROFILES) if name.startswith(incomplete)]
+
+
 @app.callback(epilog=EPILOG)
 def command(context: typer.Context, as_json: Json = False) -> None:
     """Say which phones and boards can be reached now, and what to do where one cannot."""
@@ -72,7 +85,9 @@ def add(
 
 
 @app.command(epilog="Example: repbnn-edge devices remove kitchen")
-def remove(name: Annotated[str, typer.Argument(help="As in devices.toml.")], as_json: Json = False) -> None:
+def remove(
+    name: Annotated[str, typer.Argument(help="As in devices.toml.", autocompletion=complete)], as_json: Json = False
+) -> None:
     """Take a device out of devices.toml."""
     from repbnn_edge.devices import registry
 
@@ -81,7 +96,9 @@ def remove(name: Annotated[str, typer.Argument(help="As in devices.toml.")], as_
 
 
 @app.command(epilog="Example: repbnn-edge devices check pixel")
-def check(name: Annotated[str, typer.Argument(help="As --device takes it.")], as_json: Json = False) -> None:
+def check(
+    name: Annotated[str, typer.Argument(help="As --device takes it.", autocompletion=complete)], as_json: Json = False
+) -> None:
     """Push the runner to a device and run its --version there, saying each step."""
     from repbnn_edge.devices.checking import check_device
 
@@ -96,7 +113,10 @@ def check(name: Annotated[str, typer.Argument(help="As --device takes it.")], as
 
 @app.command(epilog="Example: repbnn-edge devices clean kitchen")
 def clean(
-    names: Annotated[list[str] | None, typer.Argument(help="As --device takes them; all that are ready.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="As --device takes them; without any, all that are ready.", autocompletion=complete),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Remove everything of ours from devices: what was cached there, and what dead calls left."""
@@ -117,19 +137,6 @@ def clean(
         print_json("devices.clean", {"freed_kib": freed})
     elif not ready:
         print("no device is ready to be cleaned")
-
-
-def complete(incomplete: str) -> list[str]:
-    """Names for ``--device``: no connection is made for them."""
-    from repbnn_edge.devices import registry
-    from repbnn_edge.devices.profiles import PROFILES
-    from repbnn_edge.errors import RepbnnError
-
-    try:
-        named = list(registry.load())
-    except RepbnnError:
-        named = []
-    return [name for name in ("host", *named, *PROFILES) if name.startswith(incomplete)]
 
 
 def _done(as_json: bool, body: dict[str, Any], line: str) -> None:

@@ -12,6 +12,7 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from repbnn_edge.errors import DeviceError, UsageError
 
 DEFAULT_PORT = 5037
 _SECONDS = 3.0
+_START_SECONDS = 30.0
 _INSTALL = "install it: sudo apt-get install adb, or brew install android-platform-tools"
 
 
@@ -151,14 +153,22 @@ def client_version(program: str) -> int | None:
 
 
 def _start(program: str) -> None:
-    try:
-        done = subprocess.run(
-            [program, "start-server"], capture_output=True, stdin=subprocess.DEVNULL, timeout=30, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise DeviceError(program, "it could not start its server", "try `adb start-server`") from error
+    # Into files: a server that keeps a pipe of ours open would be waited for.
+    with tempfile.TemporaryFile() as errors:
+        try:
+            done = subprocess.run(
+                [program, "start-server"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                timeout=_START_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise DeviceError(program, "it could not start its server", "try `adb start-server`") from error
+        errors.seek(0)
+        said = errors.read().decode("utf-8", "replace").strip().splitlines()
     if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         why = said[-1] if said else f"exit code {done.returncode}"
         raise DeviceError(program, f"it could not start its server ({why})", "try `adb start-server`")
 

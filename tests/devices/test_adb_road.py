@@ -71,6 +71,53 @@ def test_the_cache_keeps_to_its_limit_and_to_its_own_files(
     assert (cache / "a name; touch reboot").exists()
 
 
+@pytest.mark.parametrize(
+    ("command", "script", "code"),
+    [
+        ("dumpsys", "[ $1 = thermalservice ] && echo 'Thermal Status: 3'", "throttled"),
+        ("settings", "echo 1", "power_save"),
+        ("vcgencmd", "echo throttled=0x50005", "throttled"),
+    ],
+)
+def test_the_phones_state_is_in_the_verdict(
+    pixel: Adbd, model: Model, capsys: Capture, command: str, script: str, code: str
+) -> None:
+    pixel.system.add_command(command, script)
+    assert code in codes(bench(capsys, model(), "pixel")[1])
+
+
+def test_an_overridden_thermal_status_is_refused(pixel: Adbd, model: Model, capsys: Capture) -> None:
+    pixel.system.write("/far-bin/thermal", "IsStatusOverride: true\nThermal Status: 0\n")
+    code, _, err = bench(capsys, model(), "pixel")
+    assert code == 6
+    assert "thermalservice reset" in err
+
+
+CORES = """
+mount -t tmpfs cores "$r/sys/devices/system/cpu"
+for c in 0:2800000 1:1800000; do
+  f="$r/sys/devices/system/cpu/cpu${c%:*}/cpufreq"; mkdir -p "$f"
+  echo ${c#*:} >"$f/cpuinfo_max_freq"; echo 2000000 >"$f/scaling_cur_freq"; echo powersave >"$f/scaling_governor"
+done
+"""
+
+
+def test_cores_are_chosen_by_frequency_and_watched(
+    make_system: MakeSystem, make_adbd: MakeAdbd, binaries: Path, model: Model, capsys: Capture
+) -> None:
+    far = android(make_system(extra_setup=CORES))
+    make_adbd(far)
+    far.behave("slows")
+    code, body, err = bench(capsys, model(), "pixel", "--cores", "prime")
+    assert code == 0, err
+    arguments = json.loads((far.root / "tmp/arguments.json").read_text())
+    assert arguments[arguments.index("--cores") + 1] == "1"
+    assert {"frequency_drift", "power_save"} <= set(codes(body))
+    assert bench(capsys, model(), "pixel", "--cores", "little")[0] == 0
+    arguments = json.loads((far.root / "tmp/arguments.json").read_text())
+    assert arguments[arguments.index("--cores") + 1] == "2"
+
+
 def test_a_key_is_offered_and_used_again(phone: FarSystem, make_adbd: MakeAdbd, adb_server: str) -> None:
     policy = Policy(auth="accept")
     adbd = make_adbd(phone, policy=policy)

@@ -46,6 +46,8 @@ if what == "drip":
         say("runs", ns=[1000000] * 5)
         time.sleep(0.05)
 began = time.time()
+if what == "slows":
+    open("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "w").write("1000000")
 if what == "refused":
     say("affinity", refused="the kernel says no")
 count = int(options["--num-runs"])
