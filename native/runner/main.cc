@@ -96,7 +96,7 @@ int timed_runs(const RunnerOptions& options, Session& session, int64_t resident_
 int profile(RunnerOptions options) {
   OperatorTimes times;
   NamelessFile steps;
-  if (!options.delegate.empty()) options.delegate_options.emplace_back("profiling", steps.path());
+  options.steps = steps.path();
   Failure failure;
   std::unique_ptr<Session> session = Session::open(options, times.hook(), &failure);
   if (session == nullptr) return emit_error(failure);

@@ -19,6 +19,7 @@ struct RunnerOptions {
   Effort effort;
   int warmup_runs = 0;
   bool profile = false;
+  std::string steps;          // where our delegate writes the times of its own steps; not from the command line
   std::string input, output;  // files of raw bytes
   double deadline = 0;        // seconds; 0 is none
   bool roofline = false;

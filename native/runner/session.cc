@@ -80,11 +80,14 @@ Session::~Session() {
 std::string Session::create_delegate(const RunnerOptions& options) {
   std::string why = open_delegate(options.delegate, &delegate_api_);
   if (!why.empty()) return why;
-  std::vector<std::pair<std::string, std::string>> pairs = options.delegate_options;
-  // Ours says what it took when it is asked, and takes its threads as an option; others may know neither.
+  // Ours says what it took when it is asked, and takes its threads as an option; others may know none of these.
   const std::string threads = format("%d", options.num_threads);
-  pairs.insert(pairs.begin(), {{"num_threads", threads}, {"log_level", "error"}, {"explain", explanation_.path()}});
-  for (size_t skipped : {size_t{0}, size_t{3}}) {
+  std::vector<std::pair<std::string, std::string>> pairs = {
+      {"num_threads", threads}, {"log_level", "error"}, {"explain", explanation_.path()}};
+  if (!options.steps.empty()) pairs.emplace_back("profiling", options.steps);
+  const size_t own = pairs.size();
+  pairs.insert(pairs.end(), options.delegate_options.begin(), options.delegate_options.end());
+  for (size_t skipped : {size_t{0}, own}) {
     std::vector<const char*> keys, values;
     for (size_t i = skipped; i < pairs.size(); ++i) {
       keys.push_back(pairs[i].first.c_str());

@@ -133,9 +133,10 @@ def test_a_runtime_that_refuses_is_named(runner: Runner, fault: str) -> None:
 
 def test_a_foreign_delegate_gets_the_users_options_alone(runner: Runner) -> None:
     delegate = str(runner.helpers / "fake_delegate.so")
-    code, events = runner.run("--delegate", delegate, "--delegate-option", "speed=high")
+    code, events = runner.run("--delegate", delegate, "--delegate-option", "speed=high", "--profile")
     assert code == 0
     assert only(events, "loaded")["delegate"] is None
+    assert "delegate_steps" not in only(events, "ops")
 
 
 def test_operators_are_timed_in_runs_of_their_own(runner: Runner) -> None:
