@@ -36,7 +36,7 @@ lint: $(STAMP) ## Lint, format, types and import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@git ls-files native tests/native | grep -E '\.(cc|h|inl|inc)$$' | xargs $(BIN)/clang-format --dry-run -Werror
+	@git ls-files native tests/native android_demo | grep -E '\.(cc|h|inl|inc)$$' | xargs $(BIN)/clang-format --dry-run -Werror
 
 native: $(STAMP) ## Build the delegate into build/native, and its tests where GoogleTest is installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S . -B build/native -G Ninja -DREPBNN_TESTS=$(GTEST) >/dev/null
