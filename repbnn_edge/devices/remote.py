@@ -15,6 +15,7 @@ from repbnn_edge.devices.far_facts import FarFacts
 from repbnn_edge.devices.host import exit_event
 from repbnn_edge.devices.interface import Event
 from repbnn_edge.devices.shell import Shell, call, quote
+from repbnn_edge.elf import Elf
 from repbnn_edge.errors import DeviceError, RepbnnError, UnsupportedError
 from repbnn_edge.files import check_input_file
 
@@ -174,7 +175,7 @@ class RemoteDevice:
     def _check_page(self, library: Path) -> None:
         """A phone with pages of 16 KB loads no library whose segments lie at multiples of 4 KB."""
         page = self._known().report()["page_size_bytes"] or 4096
-        if page > 4096 and segment_alignment(library) < page:
+        if page > 4096 and Elf(library.read_bytes()).load_alignment < page:
             raise DeviceError(
                 self.name,
                 f"its memory pages have {page} bytes and {library.name} is built for 4096",
@@ -245,17 +246,3 @@ def _options(request: dict[str, Any], limit: float) -> list[str]:
         if request.get(switch):
             words.append(f"--{switch}")
     return words
-
-
-def segment_alignment(library: Path) -> int:
-    """The least alignment of a 64-bit little-endian ELF file's loaded segments; 0 where it is no such file."""
-    with library.open("rb") as stream:
-        header = stream.read(64)
-        if len(header) < 64 or header[:6] != b"\x7fELF\x02\x01":
-            return 0
-        offset = int.from_bytes(header[32:40], "little")
-        size, count = int.from_bytes(header[54:56], "little"), int.from_bytes(header[56:58], "little")
-        stream.seek(offset)
-        entries = [stream.read(size) for _ in range(count)]
-    aligned = [int.from_bytes(entry[48:56], "little") for entry in entries if entry[:4] == b"\x01\0\0\0"]
-    return min(aligned, default=0)

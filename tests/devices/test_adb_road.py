@@ -213,6 +213,14 @@ def test_of_two_that_match_one_must_be_named(
     assert len({row["device"]["id_hash"] for row in body["results"]}) == 2
 
 
+def test_this_machine_and_a_phone_side_by_side(pixel: Adbd, model: Model, capsys: Capture) -> None:
+    code, body, err = bench(capsys, model(), "host", "--device", "pixel")
+    assert code == 0, err
+    assert [row["device"]["transport"] for row in body["results"]] == ["host", "adb"]
+    assert body["results"][0]["latency_ms"]["median"] > 0
+    assert body["results"][1]["latency_ms"] is None
+
+
 def test_two_ways_to_one_phone_are_one_device(
     phone: FarSystem, make_adbd: MakeAdbd, model: Model, binaries: Path, capsys: Capture
 ) -> None:

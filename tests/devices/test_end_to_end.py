@@ -134,7 +134,15 @@ def test_the_board(true_board: Sshd, resnet20: Path, large: Path, capsys: Captur
     assert true_board.far.ours("/home/far/.cache") == CLEAN
 
 
-def test_a_node_that_cannot_be_taken_is_named(
+def test_a_phone_with_large_pages_is_told_what_loads_there(true_phone: Adbd, resnet20: Path, capsys: Capture) -> None:
+    true_phone.system.add_command("getconf", "[ $1 = PAGE_SIZE ] && echo 16384 || exec /usr/bin/getconf $1")
+    code, body = bench(capsys, "pixel", str(resnet20))
+    assert code == 6
+    (reason,) = [reason for reason in body["results"][0]["verdict"]["reasons"] if reason["code"] == "runner_failed"]
+    assert "16384" in reason["detail"]
+
+
+def test_a_node_that_no_delegate_takes_is_named(
     true_phone: Adbd, resnet20: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     from flatbuffers import flexbuffers
