@@ -24,6 +24,7 @@ LATE_SECONDS = 15.0
 """How long after its deadline a run's last words may take to arrive."""
 
 _BUSY_STEP = 1.0
+_FOREIGN = "it is another user's"
 
 
 class UnusableFolderError(DeviceError):
@@ -57,16 +58,15 @@ class FarEnd:
         """
         said = False
         while True:
-            word, number = self._try(seconds)
+            word, rest = self._try(seconds)
             if word == "ready":
                 return
             if word != "busy":
-                raise UnusableFolderError(
-                    self.label, "it cannot be written to, or is another user's", "give another folder"
-                )
+                why = f"{self.base} cannot be used ({rest[-160:] or _FOREIGN})"
+                raise UnusableFolderError(self.label, why, "give another folder")
             if not said:
                 console.warn(
-                    f"{self.label}: another bench is measuring there, until {number} s from now at the latest; waiting"
+                    f"{self.label}: another bench is measuring there, until {rest} s from now at the latest; waiting"
                 )
                 said = True
             time.sleep(_BUSY_STEP)
@@ -77,7 +77,7 @@ class FarEnd:
         keeper = LineProcess(self.shell.command(script), self.shell.environment)
         try:
             for line in keeper.lines(CALL_SECONDS):
-                match = re.fullmatch(rf"{mark} (\w+) ?(\d*)", line.decode("utf-8", "replace").strip())
+                match = re.fullmatch(rf"{mark} (\w+) ?(.*)", line.decode("utf-8", "replace").strip())
                 if match is None:
                     continue
                 if match[1] == "ready":

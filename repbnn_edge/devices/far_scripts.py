@@ -48,9 +48,9 @@ trap gone=1 HUP INT TERM
 umask 077
 b=@BASE@
 m=@MARK@
-mkdir -p "$b" 2>/dev/null
-if [ ! -d "$b" ] || [ -L "$b" ] || [ ! -O "$b" ] || ! chmod 700 "$b"; then echo "$m unusable"; exit 0; fi
-mkdir -p "$b/cache" "$b/runs" 2>/dev/null || { echo "$m unusable"; exit 0; }
+why=$(mkdir -p "$b" 2>&1)
+if [ ! -d "$b" ] || [ -L "$b" ] || [ ! -O "$b" ] || ! chmod 700 "$b"; then echo "$m unusable $why"; exit 0; fi
+why=$(mkdir -p "$b/cache" "$b/runs" 2>&1) || { echo "$m unusable $why"; exit 0; }
 """
     + _COMMON
     + """
@@ -66,7 +66,7 @@ if ! ln -s "$mine" "$b/lock" 2>/dev/null; then
   fi
   mv "$b/lock" "$b/stale.$$" 2>/dev/null && rm -f "$b/stale.$$"
   if ! ln -s "$mine" "$b/lock" 2>/dev/null; then
-    if [ -L "$b/lock" ]; then echo "$m busy 1"; else echo "$m unusable"; fi
+    if [ -L "$b/lock" ]; then echo "$m busy 1"; else echo "$m unusable no links can be made there"; fi
     exit 0
   fi
 fi
@@ -75,7 +75,7 @@ for f in "$b"/runs/*/pid; do
 done
 rm -rf "$b"/runs/* "$b"/cache/.new-* "$b"/stale.*
 r="$b/runs/"@ID@
-mkdir "$r" 2>/dev/null || { rm -f "$b/lock"; echo "$m unusable"; exit 0; }
+why=$(mkdir "$r" 2>&1) || { rm -f "$b/lock"; echo "$m unusable $why"; exit 0; }
 finish() {
   trap '' HUP INT TERM
   { read -r pid born <"$r/pid"; } 2>/dev/null && alive "$pid" "$born" && kill -9 "$pid"
@@ -103,7 +103,7 @@ finish
 
 When its stdin ends (bench is done, was killed, or the cable was pulled) or its seconds are over it ends what runs in
 the folder and removes the folder and the lock. Prints one word: ``ready``; ``busy SECONDS`` of somebody else's lock; or
-``unusable`` where the folder cannot be had, or is another user's.
+``unusable WHY`` where the folder cannot be had, or is another user's.
 """
 
 RUN = (

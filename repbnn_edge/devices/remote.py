@@ -64,9 +64,10 @@ class RemoteDevice:
             except UnusableFolderError as error:
                 tried.append(error.why)
                 self._leave(far)
-        raise DeviceError(
-            self.name, "; ".join(tried), "name a folder where programs may run: repbnn-edge devices add --folder"
-        )
+        why = "; ".join(tried)
+        if "No space left" in why:
+            raise DeviceError(self.name, f"its storage is full: {why}", "free some space there")
+        raise DeviceError(self.name, why, "name a folder where programs may run: repbnn-edge devices add --folder")
 
     def _bases(self) -> list[str]:
         """Our folder in each place that may do, the best first; /tmp is everybody's, so it bears the user's number."""

@@ -229,6 +229,16 @@ def test_a_full_storage_is_said_and_left_as_it_was(
     assert not list((far.root / "data/local/tmp/repbnn-edge/cache").glob(".new*"))
 
 
+def test_a_storage_without_room_for_a_folder(
+    make_system: MakeSystem, make_adbd: MakeAdbd, binaries: Path, model: Model, capsys: Capture
+) -> None:
+    none = 'umount "$r/data/local/tmp"; mount -t tmpfs -o mode=777,nr_inodes=1 none "$r/data/local/tmp"'
+    make_adbd(android(make_system(extra_setup=none)))
+    code, body, _ = bench(capsys, model(), "pixel")
+    assert code == 6
+    assert "storage is full" in body["error"]["why"]
+
+
 def test_a_folder_where_nothing_may_run(
     make_system: MakeSystem, make_adbd: MakeAdbd, binaries: Path, model: Model, capsys: Capture
 ) -> None:
