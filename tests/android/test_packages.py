@@ -85,6 +85,7 @@ def test_a_shrunk_app_still_has_what_native_code_looks_for(tmp_path: Path) -> No
     outputs()
     build = DEMO / "build"
     artifacts = json.loads((build / "artifacts.json").read_text())
+    dexer = (build / "dexer.txt").read_text()
     rules = tmp_path / "rules.pro"
     rules.write_text(
         (DEMO / "repbnn" / "proguard-rules.pro").read_text()
@@ -93,7 +94,7 @@ def test_a_shrunk_app_still_has_what_native_code_looks_for(tmp_path: Path) -> No
     java = Path(shutil.which("javac") or "").resolve().parents[1]
     words = ["--lib", java, "--lib", artifacts["org.robolectric:android-all"], "--pg-conf", rules, "--output", tmp_path]
     inputs = [build / "classes-library.jar", build / "classes-sample.jar"]
-    said("java", "-cp", artifacts["dexer"], "com.android.tools.r8.R8", "--release", "--min-api", "24", *words, *inputs)
+    said("java", "-cp", dexer, "com.android.tools.r8.R8", "--release", "--min-api", "24", *words, *inputs)
     shrunk = (tmp_path / "classes.dex").read_bytes()
     source = (DEMO / "repbnn" / "src" / "main" / "cpp" / "jni.cc").read_text()
     # What jni.cc looks up or registers by name; none of it may be renamed or left out.

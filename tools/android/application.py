@@ -115,11 +115,11 @@ def _dex() -> Path:
     java.jar(classes())
     java.jar(library.classes())
     runtime = [artifacts.jar(java.TFLITE), artifacts.jar(java.TFLITE_API)]
-    key = stamps.digest([app, own, *runtime], str(artifacts.all_of()["dexer"]))
+    key = stamps.digest([app, own, *runtime], artifacts.dexer())
     if stamps.is_fresh(target, key):
         return target
     folder.mkdir(parents=True, exist_ok=True)
-    java_command = ("java", "-Xmx1200m", "-cp", artifacts.all_of()["dexer"], "com.android.tools.r8.D8", "--release")
+    java_command = ("java", "-Xmx1200m", "-cp", artifacts.dexer(), "com.android.tools.r8.D8", "--release")
     libraries = ("--lib", binaries.java_home(), "--lib", artifacts.jar(java.ANDROID_ALL))
     words = ("--min-api", str(MIN_SDK), *libraries, "--output", folder)
     needs.run([*java_command, *words, app, own, *runtime], "D8")

@@ -14,8 +14,9 @@ from needs import BuildError
 
 _POM = DEMO / "artifacts.pom.xml"
 _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
-# Google's repository has r8 everywhere; Maven Central does not always. Each brings com.android.tools.r8.D8.
-_DEXERS = ("com.android.tools:r8:9.5.28", "software.coley:dex-translator:1.1.1")
+# Google's repository has r8 everywhere; Maven Central does not always. The other bundles D8 with what it needs.
+_R8 = "com.android.tools:r8:9.5.28"
+_OTHER_DEXER = DEMO / "dexer.pom.xml"
 
 
 @cache
@@ -29,7 +30,6 @@ def all_of() -> dict[str, Path]:
             return known
     BUILD.mkdir(parents=True, exist_ok=True)
     found = _list()
-    found["dexer"] = _dexer(found["junit:junit"].parents[3])
     record.write_text(json.dumps({name: str(path) for name, path in found.items()}, indent=1))
     stamps.mark(record, key)
     return found
@@ -68,14 +68,37 @@ def _list() -> dict[str, Path]:
     return found
 
 
-def _dexer(repository: Path) -> Path:
-    for coordinates in _DEXERS:
-        group, artifact, version = coordinates.split(":")
-        get = ("-q", "-B", f"{_PLUGIN}:get", f"-Dartifact={coordinates}", "-Dtransitive=false")
-        for mode in (("mvn", "-o"), ("mvn",)):
-            try:
-                needs.run((*mode, *get), "Maven")
-            except BuildError:
-                continue
-            return repository / group.replace(".", "/") / artifact / version / f"{artifact}-{version}.jar"
-    raise BuildError(f"no dexer could be had: {', '.join(_DEXERS)}; see whether Maven reaches its repositories")
+@cache
+def dexer() -> str:
+    """A classpath that holds com.android.tools.r8.D8."""
+    record = BUILD / "dexer.txt"
+    key = stamps.digest([_OTHER_DEXER], _R8)
+    if stamps.is_fresh(record, key):
+        return record.read_text()
+    repository = all_of()["junit:junit"].parents[3]
+    classpath = _r8(repository) or _other_dexer()
+    record.write_text(classpath)
+    stamps.mark(record, key)
+    return classpath
+
+
+def _r8(repository: Path) -> str | None:
+    group, artifact, version = _R8.split(":")
+    get = ("-q", "-B", f"{_PLUGIN}:get", f"-Dartifact={_R8}", "-Dtransitive=false")
+    for mode in (("mvn", "-o"), ("mvn",)):
+        try:
+            needs.run((*mode, *get), "Maven")
+        except BuildError:
+            continue
+        return str(repository / group.replace(".", "/") / artifact / version / f"{artifact}-{version}.jar")
+    return None
+
+
+def _other_dexer() -> str:
+    listing = BUILD / "dexer-classpath.txt"
+    needs.run(
+        ["mvn", "-q", "-B", "-f", _OTHER_DEXER, f"{_PLUGIN}:build-classpath", f"-Dmdep.outputFile={listing}"], "Maven"
+    )
+    classpath = listing.read_text().strip()
+    listing.unlink()
+    return classpath

@@ -21,7 +21,7 @@ _FIXTURES = BUILD / "fixtures"
 _SCREENS = BUILD / "screens"
 _TEST_SOURCES = (LIBRARY / "src" / "test" / "java", SAMPLE / "src" / "test" / "java")
 _INSTRUMENTED = "org.robolectric:android-all-instrumented"
-_NOT_FOR_TESTS = ("dexer", java.ANDROID_ALL, _INSTRUMENTED, "org.apache.groovy:groovy")
+_NOT_FOR_TESTS = (java.ANDROID_ALL, _INSTRUMENTED, "org.apache.groovy:groovy")
 # Robolectric reaches into the JDK where Android's own classes do.
 _OPENED = ("java.io", "java.lang", "java.lang.reflect", "java.net", "java.nio", "java.text", "java.util")
 
