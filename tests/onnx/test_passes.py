@@ -14,6 +14,7 @@ from repbnn_converters.onnx.passes import (
     dead_code,
     drop_identities,
     fold_constants,
+    masked_writes,
     refuse_training,
 )
 
@@ -200,3 +201,32 @@ def _calls(blocks: int) -> int:
 def test_the_passes_are_linear():
     short, long = _calls(20), _calls(200)
     assert long < 11 * short
+
+
+MASKED = [
+    *(("Sign", "x", "s"), ("Equal", "s zero", "m"), ("NonZero", "m", "n"), ("Transpose", "n", "p", {"perm": [1, 0]})),
+    *(("Reshape", "m all", "f"), ("Cast", "f", "g", {"to": 7}), ("ReduceSum", "g", "k", {"keepdims": 1})),
+    *(("Expand", "one k", "u"), ("ScatterND", "s p u", "y")),
+]
+MASKED_NUMBERS = {"zero": number(0), "one": number(1), "all": integers(-1)}
+
+
+def test_a_masked_write_is_a_choice():
+    result = graph(MASKED, MASKED_NUMBERS)
+    masked_writes.run(result)
+    last = result.nodes[-1]
+    assert (last.op, last.inputs, last.outputs) == ("Where", ["m", "one", "s"], ["y"])
+
+
+@pytest.mark.parametrize("other", ["another mask's places", "numbers of a map", "added"])
+def test_other_writes_stay(other):
+    steps = list(MASKED)
+    if other == "another mask's places":
+        steps[3] = ("Transpose", "n", "p", {"perm": [0, 1]})
+    elif other == "numbers of a map":
+        steps[-1] = ("ScatterND", "s p x", "y")
+    else:
+        steps[-1] = ("ScatterND", "s p u", "y", {"reduction": "add"})
+    result = graph(steps, MASKED_NUMBERS, opset=18)
+    masked_writes.run(result)
+    assert result.nodes[-1].op == "ScatterND"

@@ -11,12 +11,15 @@ from repbnn_converters.onnx.passes import (
     dead_code,
     drop_identities,
     fold_constants,
+    masked_writes,
     refuse_training,
 )
 
 PIPELINE: tuple[Callable[[Graph], None], ...] = (
     # Before all else: recognition succeeds on a training export, and the result would be silently wrong.
     refuse_training.run,
+    # What it replaces has sizes that depend on the input, and must not be looked at further.
+    masked_writes.run,
     # Identities hide that two values are one.
     drop_identities.run,
     common_subexpressions.run,

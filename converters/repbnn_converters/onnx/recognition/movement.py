@@ -31,7 +31,8 @@ from repbnn_converters.onnx.recognition.symbols import Moved, Real, TwoValued
 if TYPE_CHECKING:
     from repbnn_converters.onnx.recognition.builder import Builder
 
-MAX_ELEMENTS = 2**26
+MAX_ELEMENTS = 2**24
+"""Of a map that is moved: 16 channels of 1024 x 1024. Some copies of 8 bytes each are made on the way."""
 Indices = NDArray[np.int64]
 
 

@@ -216,6 +216,10 @@ def where(builder: Builder, node: Node) -> None:
     if mask is not None:
         _without_zero(builder, node, mask, builder.symbol(node, 2), builder.uniform(node, 1))
         return
+    constant = builder.uniform(node, 0)
+    if constant is not None and _same_shape(builder, node, chosen := node.input(1 if constant else 2)):
+        builder.symbols[node.output] = builder.symbol(node, node.inputs.index(chosen))
+        return
     condition = builder.settle(node, 0)
     if not isinstance(condition, TwoValued) or {condition.low, condition.high} - {0.0, 1.0}:
         raise builder.unsupported(node, "its condition is no comparison of maps", "export without it")
@@ -236,9 +240,14 @@ def where(builder: Builder, node: Node) -> None:
     builder.give(node, Combine, shape, inputs=tuple(parts), kind="add")
 
 
+def _same_shape(builder: Builder, node: Node, name: str) -> bool:
+    shape = builder.graph.shape(name)
+    return shape is not None and shape == builder.graph.shape(node.output) and name not in builder.graph.constants
+
+
 def _without_zero(builder: Builder, node: Node, mask: IsZero, sign: Symbol, value: float | None) -> None:
     """torch.sign with another value at 0: one of its two, so that it is a bit everywhere."""
-    if not isinstance(sign, TwoValued) or sign.source != mask.source or sign.at_zero != 0 or sign.padded:
+    if not isinstance(sign, TwoValued) or sign.source != mask.source or sign.padded:
         raise builder.unsupported(node, "it replaces the zeros of another map than of a sign", "use a comparison")
     if value not in (sign.low, sign.high) or value is None:
         raise builder.unsupported(node, f"it makes {value} of a sign's 0", "make it one of the sign's two values")
