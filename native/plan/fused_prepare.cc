@@ -77,7 +77,7 @@ std::unique_ptr<FusedPlan> FusedPlan::create(Graph graph, int images, const Plan
 
 bool FusedPlan::prepare() {
   steps_ = make_steps(graph_);
-  segments_ = make_segments(graph_, steps_);
+  segments_ = make_segments(graph_, steps_, options_.pool->size());
   schedule_ = make_schedule(graph_, steps_, segments_, options_.pool->size(), options_.large_map);
   layout_ = make_layout(graph_, steps_, segments_, schedule_);
   prepared_.resize(steps_.steps.size());

@@ -7,11 +7,12 @@ namespace {
 
 constexpr int kTileRows = 1;    // as good as 2 on one thread, and twice the pieces for more of them
 constexpr int kMostShrink = 8;  // of a pool that joins: a tile holds its whole windows, so larger ones would be the map
+constexpr int kRowsForEach = 3;   // of a small map, for each of several threads: 7 rows for two
 constexpr int kTileColumns = 56;  // four register tiles: measured, 14 costs 6% more in calls, 112 gains nothing
 
 class Segmenter {
  public:
-  Segmenter(const Graph& graph, const Steps& steps) : graph_(graph), steps_(steps) {
+  Segmenter(const Graph& graph, const Steps& steps, int threads) : graph_(graph), steps_(steps), threads_(threads) {
     writer_.assign(graph.tensors.size(), -1);
     in_parts_.assign(graph.tensors.size(), false);
     result_.segment_of_step.assign(steps.steps.size(), -1);
@@ -107,7 +108,7 @@ class Segmenter {
     return Scale();
   }
 
-  static void choose_tile(Segment* segment) {
+  void choose_tile(Segment* segment) const {
     if (!segment->tiled) return;
     int unit_y = 1, unit_x = 1;  // a tile holds whole pixels of every step
     for (const Scale& scale : segment->scales) {
@@ -118,9 +119,10 @@ class Segmenter {
     }
     const auto round_up = [](int value, int unit) { return (value + unit - 1) / unit * unit; };
     segment->tile_w = segment->width <= kTileColumns ? segment->width : round_up(kTileColumns, unit_x);
+    const bool shared_by_rows = threads_ > 1 && segment->height >= kRowsForEach * threads_;
     // Small maps have little to reuse between rows and much weight to stream: more rows share one pass over it.
-    segment->tile_h =
-        std::min(segment->height, segment->width <= 8 ? round_up(8, unit_y) : round_up(kTileRows, unit_y));
+    segment->tile_h = std::min(
+        segment->height, segment->width <= 8 && !shared_by_rows ? round_up(8, unit_y) : round_up(kTileRows, unit_y));
   }
 
   // A tensor that is written and read within one segment, pixel on pixel, needs no map.
@@ -144,6 +146,7 @@ class Segmenter {
 
   const Graph& graph_;
   const Steps& steps_;
+  const int threads_;
   Segments result_;
   std::vector<int> writer_;     // tensor -> segment that writes it, the last one
   std::vector<bool> in_parts_;  // tensors whose channels several segments write
@@ -151,6 +154,8 @@ class Segmenter {
 
 }  // namespace
 
-Segments make_segments(const Graph& graph, const Steps& steps) { return Segmenter(graph, steps).run(); }
+Segments make_segments(const Graph& graph, const Steps& steps, int threads) {
+  return Segmenter(graph, steps, threads).run();
+}
 
 }  // namespace repbnn

@@ -33,6 +33,7 @@ struct Segments {
 
 // Group steps in their order. A step joins when everything it reads of the segment lies under its own pixel: a 1x1
 // convolution, a program, a pool whose windows do not overlap. A 3x3 that reads what the segment writes starts anew.
-Segments make_segments(const Graph& graph, const Steps& steps);
+// Small maps are one tile, unless they have rows enough for all threads.
+Segments make_segments(const Graph& graph, const Steps& steps, int threads = 1);
 
 }  // namespace repbnn
