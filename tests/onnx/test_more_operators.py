@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from repbnn_converters.onnx import network as ir
 
+import repbnn_edge
 from repbnn_edge.errors import UnsupportedError
 from tests.onnx import checking
 from tests.onnx.building import integers, model, normal, number, save, signs
@@ -246,3 +247,18 @@ ELEMENTWISE = {
 @pytest.mark.parametrize("name", list(ELEMENTWISE))
 def test_more_functions(name, tmp_path):
     exact(tmp_path, [*BINARY, *ELEMENTWISE[name]], {**WEIGHTS, **POSITIVE, "third": number(1 / 3)})
+
+
+def test_a_network_of_other_sizes_is_written_and_read_back_as_keras(tmp_path):
+    """Each new layer is one that a ``.keras`` file may hold."""
+    steps = [
+        *(*BINARY, ("DepthToSpace", "c", "d", CRD), ("Resize", "d - - sizes", "e", {"mode": "linear", **HALF_PIXEL})),
+        *(("ConvTranspose", "e k", "f", {"strides": [2, 2]}), ("ReduceMin", "f", "m", {"axes": [1]})),
+        *(("Sub", "f m", "g"), ("Reciprocal", "one", "o"), ("Mul", "g o", "y")),
+    ]
+    constants = {**WEIGHTS, "one": number(1), "sizes": integers(1, 2, 9, 7), "k": normal(2, 3, 2, 2)}
+    path = save(model(steps, constants), tmp_path)
+    report = repbnn_edge.convert(path, tmp_path / "a.tflite", keras=tmp_path / "net.keras", samples=2)
+    again = repbnn_edge.convert(tmp_path / "net.keras", tmp_path / "b.tflite", samples=2)
+    assert report.verification.passed
+    assert again.verification.passed
