@@ -64,6 +64,7 @@ class GraphBuilder {
   int add(Op op, Type type = Type::kFloat32) {
     op.node = static_cast<int>(graph.ops.size());
     op.outputs = {tensor(type, {})};
+    if (type == Type::kInt8) graph.tensors.back().scale = 0.03f, graph.tensors.back().zero_point = -7;
     last_error = infer(graph, op);
     if (!last_error.empty()) {
       graph.tensors.pop_back();
