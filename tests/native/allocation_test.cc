@@ -17,6 +17,10 @@ void* operator new(size_t bytes) {
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
+// std::stable_sort asks by this one; left to a sanitizer, its memory would not be ours to free.
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+  return refuse() ? nullptr : std::malloc(bytes == 0 ? 1 : bytes);
+}
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 void* operator new(size_t bytes, std::align_val_t alignment) {
