@@ -104,3 +104,23 @@ def test_crops_are_of_the_picture() -> None:
     crop = imagenet._random_crop(pixels, 32, torch.Generator().manual_seed(0))
     assert crop.shape == (32, 32, 3)
     assert (crop == [7, 200, 7]).all()
+
+
+def test_its_export_converts_with_every_binary_layer_exact(tmp_path: Path) -> None:
+    import repbnn_edge
+
+    torch.manual_seed(0)
+    network = ReActNetA(2, classes=10, divide=4)
+    with torch.no_grad():  # moments of noise, and constants that tell channels apart
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.weight.uniform_(0.5, 1.5)
+                module.bias.uniform_(-0.5, 0.5)
+        network.train()
+        for _ in range(20):
+            network(torch.randn(8, 3, 32, 32))
+    repbnn_edge.torch.export(network.eval(), torch.zeros(1, 3, 32, 32), tmp_path / "net.onnx")
+    mean, std = (127.5,), (127.5,)
+    report = repbnn_edge.convert(tmp_path / "net.onnx", tmp_path / "net.tflite", mean=mean, std=std, samples=2)
+    assert report.verification is not None and report.verification.passed
+    assert report.binary_convolutions.binary == report.binary_convolutions.found == 31
