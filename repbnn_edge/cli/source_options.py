@@ -23,7 +23,9 @@ Source = Annotated[
     ),
 ]
 Beta = Annotated[int | None, typer.Option("--beta", metavar="N", help="Repeat factor of a built-in network.")]
-Weights = Annotated[Path | None, typer.Option("--weights", metavar="PATH", help="Weights; 'seeded': none that were trained.")]
+Weights = Annotated[
+    Path | None, typer.Option("--weights", metavar="PATH", help="Weights; 'seeded': none that were trained.")
+]
 InputShape = Annotated[
     str | None, typer.Option("--input-shape", metavar="1,H,W,C", help="Input shape, where the source leaves it open.")
 ]
