@@ -108,11 +108,20 @@ def compile_targets(abi: str, *targets: str) -> Path:
     if cmake is None or ninja is None:
         raise UnsupportedError(abi, "cmake or ninja is not installed", "run `make setup`, which brings both")
     toolchain = ROOT / "native" / "toolchains" / ABIS[abi].toolchain
+    forget_other_toolchain(tree)
     settings = [f"-DCMAKE_TOOLCHAIN_FILE={toolchain}", f"-DCMAKE_MAKE_PROGRAM={ninja}", "-DREPBNN_TESTS=OFF"]
     _run(abi, [cmake, "-S", ROOT, "-B", tree, "-G", "Ninja", f"-DREPBNN_PYTHON={sys.executable}", *settings])
     jobs = os.environ.get("JOBS", str(os.cpu_count() or 1))
     _run(abi, [cmake, "--build", tree, "-j", jobs, "--target", *targets])
     return tree
+
+
+def forget_other_toolchain(tree: Path) -> None:
+    """Have CMake begin again where the toolchain's files are newer than what it remembers of them: it keeps flags."""
+    cache = tree / "CMakeCache.txt"
+    sources = [path for path in (ROOT / "native" / "toolchains").rglob("*") if path.suffix not in ("", ".pyc")]
+    if cache.is_file() and cache.stat().st_mtime < max(path.stat().st_mtime for path in sources):
+        cache.unlink()
 
 
 def _run(what: str, command: Sequence[str | Path]) -> None:

@@ -5,7 +5,7 @@
     bin/{clang,clang++,ld.lld,ar,ranlib}   the pinned ziglang's own clang and lld
     shared/lib{c,m,dl,log}.so              stubs of what TensorFlow Lite's library imports, and of the log
     executable/...                         the same, and what executable_imports.txt lists
-    lib/*.o, lib/libsupport.a              start-up code, and what C++ without libc++ asks for
+    lib/*.o, lib/libsupport.a              start-up code, and what C++ without libc++ asks for, exceptions with it
 
 A call to anything else is an error of the linker, so whatever links loads wherever TensorFlow Lite loads.
 Only Python's standard library and ziglang are needed.
@@ -32,7 +32,22 @@ LISTS = {
 VERSIONED = ("libc.so", "libm.so", "libdl.so")  # shipped files name liblog's symbols without a version
 TARGET = "--target=aarch64-linux-android21 -Wno-unused-command-line-argument"
 # Made for size and for whatever links it, optimised or not. Atomics inline: outlined ones would need compiler-rt.
-FLAGS = ["-Os", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-mno-outline-atomics"]
+FLAGS = ["-Os", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-mno-outline-atomics"]
+# What throws and catches: libc++abi's exceptions and types, and libunwind, which finds frames by dl_iterate_phdr.
+LIBCXX_SOURCES = ("algorithm", "memory", "stdexcept", "string")
+LIBCXXABI_SOURCES = (
+    "cxa_default_handlers",
+    "cxa_exception",
+    "cxa_handlers",
+    "cxa_personality",
+    "fallback_malloc",
+    "private_typeinfo",
+    "stdlib_exception",
+    "stdlib_stdexcept",
+    "stdlib_typeinfo",
+)
+UNWIND = ["-D_LIBUNWIND_IS_NATIVE_ONLY", "-D_LIBUNWIND_HIDE_SYMBOLS", "-D_LIBUNWIND_USE_DLADDR=0", "-funwind-tables"]
+UNWIND_SOURCES = ("UnwindLevel1.c", "libunwind.cpp", "UnwindRegistersRestore.S", "UnwindRegistersSave.S")
 LINK = ["-shared", "-z", "max-page-size=16384"]
 
 
@@ -110,26 +125,31 @@ def _stub(folder: Path, kind: str, library: str, symbols: dict[str, bool]) -> No
 
 
 def _support(folder: Path, zig: Path) -> None:
-    cxx, library = folder / "bin" / "clang++", zig.parent / "lib"
+    c: list[str | Path] = [folder / "bin" / "clang"]
+    library = zig.parent / "lib"
     for name in ("start_shared", "start_executable"):
-        _run(folder / "bin" / "clang", *FLAGS, "-c", HERE / "support" / f"{name}.c", "-o", folder / "lib" / f"{name}.o")
+        _run(*c, *FLAGS, "-c", HERE / "support" / f"{name}.c", "-o", folder / "lib" / f"{name}.o")
+    cxx: list[str | Path] = [folder / "bin" / "clang++", "-std=c++23", "-fexceptions", *_building_libcxx(library)]
+    unwind = [f"-I{library / 'libunwind' / 'include'}", "-include", "unwind_log.h", *UNWIND]
     # libc++'s own sources where what a header leaves to the library is more than a line.
-    sources = [HERE / "support" / "bionic.c", HERE / "support" / "cxx.cc"]
-    sources += [library / "libcxx" / "src" / f"{name}.cpp" for name in ("algorithm", "memory", "string")]
+    sources = [(HERE / "support" / "bionic.c", c)]
+    sources += [(HERE / "support" / f"{name}.cc", cxx) for name in ("cxx", "exception_storage")]
+    sources += [(library / "libcxx" / "src" / f"{name}.cpp", cxx) for name in LIBCXX_SOURCES]
+    sources += [(library / "libcxxabi" / "src" / f"{name}.cpp", cxx) for name in LIBCXXABI_SOURCES]
+    sources += [(library / "libunwind" / "src" / name, [*c, *unwind]) for name in UNWIND_SOURCES]
     objects = []
-    for source in sources:
-        compiler = [folder / "bin" / "clang"] if source.suffix == ".c" else [cxx, "-std=c++23", *_building_libcxx(zig)]
+    for source, compiler in sources:
         objects.append(folder / "lib" / f"{source.stem}.o")
-        _run(*compiler, *FLAGS, "-fno-exceptions", "-fno-rtti", "-c", source, "-o", objects[-1])
+        _run(*compiler, *FLAGS, "-c", source, "-o", objects[-1])
     archive = folder / "lib" / "libsupport.a"
     archive.unlink(missing_ok=True)
     _run(folder / "bin" / "ar", "rcs", archive, *objects)
 
 
-def _building_libcxx(zig: Path) -> list[str]:
-    library = zig.parent / "lib"
-    includes = [library / "libcxx" / "src", library / "libcxx" / "libc", library / "libcxxabi" / "include"]
-    return ["-D_LIBCPP_BUILDING_LIBRARY", *(f"-I{path}" for path in includes)]
+def _building_libcxx(library: Path) -> list[str]:
+    includes = ["libcxx/src", "libcxx/libc", "libcxxabi/include", "libcxxabi/src", "libunwind/include"]
+    words = ["-D_LIBCPP_BUILDING_LIBRARY", "-D_LIBCXXABI_BUILDING_LIBRARY", "-DLIBCXXABI_NON_DEMANGLING_TERMINATE"]
+    return [*words, *(f"-I{library / path}" for path in includes)]
 
 
 def _run(*command: str | Path) -> None:

@@ -21,7 +21,7 @@ set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 
 # Atomics inline, since the outlined ones are compiler-rt's; no thread-local storage that a loader would have to set up.
 set(CMAKE_C_FLAGS_INIT "-mno-outline-atomics")
-set(CMAKE_CXX_FLAGS_INIT "-mno-outline-atomics -fno-exceptions -fno-rtti")
+set(CMAKE_CXX_FLAGS_INIT "-mno-outline-atomics -fno-rtti")
 
 # Threads are in Android's libc; CMake's own test calls pthread_cancel, which Android lacks.
 set(CMAKE_HAVE_LIBC_PTHREAD TRUE CACHE INTERNAL "")

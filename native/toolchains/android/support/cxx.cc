@@ -1,4 +1,4 @@
-// What C++ without exceptions and RTTI still asks of a C++ library: memory, guards of local statics, and the ends.
+// What C++ without RTTI asks of a C++ library beside libc++abi's exceptions: memory, guards of local statics, the ends.
 #include <android/log.h>
 #include <pthread.h>
 
@@ -14,22 +14,18 @@ void* acquire(size_t bytes, size_t alignment) {
   return posix_memalign(&memory, alignment, bytes > 0 ? bytes : alignment) == 0 ? memory : nullptr;
 }
 
-// Nothing can be thrown: whoever wants to hear of it asks with std::nothrow.
-void* acquire_or_end(size_t bytes, size_t alignment) {
+void* acquire_or_throw(size_t bytes, size_t alignment) {
   void* memory = acquire(bytes, alignment);
-  if (memory == nullptr) {
-    __android_log_print(ANDROID_LOG_FATAL, "repbnn", "out of memory: %zu bytes", bytes);
-    std::abort();
-  }
+  if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
 
 }  // namespace
 
-void* operator new(size_t bytes) { return acquire_or_end(bytes, 1); }
-void* operator new[](size_t bytes) { return acquire_or_end(bytes, 1); }
-void* operator new(size_t bytes, std::align_val_t a) { return acquire_or_end(bytes, static_cast<size_t>(a)); }
-void* operator new[](size_t bytes, std::align_val_t a) { return acquire_or_end(bytes, static_cast<size_t>(a)); }
+void* operator new(size_t bytes) { return acquire_or_throw(bytes, 1); }
+void* operator new[](size_t bytes) { return acquire_or_throw(bytes, 1); }
+void* operator new(size_t bytes, std::align_val_t a) { return acquire_or_throw(bytes, static_cast<size_t>(a)); }
+void* operator new[](size_t bytes, std::align_val_t a) { return acquire_or_throw(bytes, static_cast<size_t>(a)); }
 void* operator new(size_t bytes, const std::nothrow_t&) noexcept { return acquire(bytes, 1); }
 void* operator new[](size_t bytes, const std::nothrow_t&) noexcept { return acquire(bytes, 1); }
 void* operator new(size_t bytes, std::align_val_t a, const std::nothrow_t&) noexcept {
@@ -74,6 +70,23 @@ void __cxa_guard_release(unsigned char* guard) {
   __atomic_store_n(guard, 1, __ATOMIC_RELEASE);
   pthread_cond_broadcast(&made);
   pthread_mutex_unlock(&guards);
+}
+
+// The initialiser threw: whoever comes next makes the static.
+void __cxa_guard_abort(unsigned char* guard) {
+  pthread_mutex_lock(&guards);
+  guard[1] = 0;
+  pthread_cond_broadcast(&made);
+  pthread_mutex_unlock(&guards);
+}
+
+// libc++abi's last word.
+[[noreturn]] __attribute__((visibility("hidden"))) void __abort_message(const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  __android_log_vprint(ANDROID_LOG_FATAL, "repbnn", format, arguments);
+  va_end(arguments);
+  std::abort();
 }
 
 }  // extern "C"
