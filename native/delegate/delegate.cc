@@ -124,7 +124,7 @@ void Delegate::report_profile(const std::string& steps) {
 }
 
 TfLiteStatus Delegate::prepare(TfLiteContext* context, TfLiteDelegate* delegate) {
-  return guarded(kTfLiteError, [&] {
+  return guarded(context, kTfLiteError, [&] {
     const std::shared_ptr<Delegate> self = of(delegate);
     const std::string why = check_context(context);
     if (!why.empty()) {

@@ -3,6 +3,8 @@
 
 #include <new>
 
+#include "delegate/abi.h"
+
 namespace repbnn {
 
 // function(), or `failure` when memory runs out. Where the build has no exceptions, running out of memory ends the
@@ -19,6 +21,19 @@ Result guarded(Result failure, Function function) {
   (void)failure;
   return function();
 #endif
+}
+
+// The same, and the runtime hears that it was memory: Android's door makes its OutOfMemoryError from these words.
+template <typename Result, typename Function>
+Result guarded(TfLiteContext* context, Result failure, Function function) {
+  bool finished = false;
+  const Result result = guarded(failure, [&] {
+    const Result made = function();
+    finished = true;
+    return made;
+  });
+  if (!finished) context->ReportError(context, "repbnn: out of memory");
+  return result;
 }
 
 }  // namespace repbnn

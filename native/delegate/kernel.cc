@@ -160,7 +160,7 @@ TfLiteStatus Kernel::invoke(TfLiteContext* context) {
 }
 
 void* kernel_init(TfLiteContext* context, const char* buffer, size_t) {
-  return guarded(TfLiteKernelInitFailed(), [&]() -> void* {
+  return guarded(context, TfLiteKernelInitFailed(), [&]() -> void* {
     Kernel* kernel = Kernel::create(context, *reinterpret_cast<const TfLiteDelegateParams*>(buffer));
     return kernel != nullptr ? kernel : TfLiteKernelInitFailed();
   });
@@ -170,24 +170,13 @@ void kernel_free(TfLiteContext*, void* buffer) {
   if (buffer != TfLiteKernelInitFailed()) delete static_cast<Kernel*>(buffer);
 }
 
-TfLiteStatus out_of_memory(TfLiteContext* context) {
-  context->ReportError(context, "repbnn: out of memory");
-  return kTfLiteError;
-}
-
 TfLiteStatus kernel_prepare(TfLiteContext* context, TfLiteNode* node) {
   if (node->user_data == nullptr || node->user_data == TfLiteKernelInitFailed()) return kTfLiteError;
-  bool finished = false;
-  const TfLiteStatus status = guarded(kTfLiteError, [&] {
-    const TfLiteStatus result = static_cast<Kernel*>(node->user_data)->prepare(context);
-    finished = true;
-    return result;
-  });
-  return finished ? status : out_of_memory(context);
+  return guarded(context, kTfLiteError, [&] { return static_cast<Kernel*>(node->user_data)->prepare(context); });
 }
 
 TfLiteStatus kernel_invoke(TfLiteContext* context, TfLiteNode* node) {
-  return guarded(kTfLiteError, [&] { return static_cast<Kernel*>(node->user_data)->invoke(context); });
+  return guarded(context, kTfLiteError, [&] { return static_cast<Kernel*>(node->user_data)->invoke(context); });
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // Loads and runs a network again and again, and lets one allocation more of the delegate's succeed each time; then one
-// fails, and in a second round all that come after it. Every failure must be an error, and the network must give its own
-// answer after each.
+// fails, and in a second round all that come after it. Every failure must be an error, and the network must give its
+// own answer after each.
 //   failing_allocations MODEL RUNTIME DELEGATE INPUT OUTPUT [STRIDE]
 // The runtime's own allocations are left alone. Prints one line of JSON.
 #ifndef _GNU_SOURCE

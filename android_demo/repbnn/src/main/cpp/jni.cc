@@ -128,7 +128,10 @@ jlong create_engine(JNIEnv* env, jclass, jobject model, jint threads, jlong dele
                             reinterpret_cast<TfLiteDelegate*>(delegate), &message, &stage);
   }
   if (engine != nullptr) return reinterpret_cast<jlong>(engine);
-  if (std::strcmp(stage, "memory") == 0) {
+  // The delegate's own words: the runtime passes them on, not what they mean.
+  constexpr char kDelegateOutOfMemory[] = "repbnn: out of memory";
+  const bool delegate_failed = std::strncmp(message.text(), kDelegateOutOfMemory, sizeof kDelegateOutOfMemory - 1) == 0;
+  if (delegate_failed || std::strcmp(stage, "memory") == 0) {
     throw_out_of_memory(env);
   } else {
     throw_failure(env, stage, message.text());
@@ -233,11 +236,22 @@ class Measured final : public Subject {
   bool ended_ = false, failed_ = false;
 };
 
+// function(), or false with an OutOfMemoryError on its way: nothing may be thrown into the virtual machine.
+template <typename Function>
+bool within_memory(JNIEnv* env, Function function) {
+  try {
+    return function();
+  } catch (...) {
+    throw_out_of_memory(env);
+    return false;
+  }
+}
+
 jintArray warm_up_engine(JNIEnv* env, jclass, jlong handle, jint least_runs) {
   Measured subject(env, engine_of(handle), nullptr);
   Warmup warmup;
-  if (!warm_up(subject, least_runs, &warmup)) {
-    throw_failure(env, "run", engine_of(handle)->last_message());
+  if (!within_memory(env, [&] { return warm_up(subject, least_runs, &warmup); })) {
+    if (!env->ExceptionCheck()) throw_failure(env, "run", engine_of(handle)->last_message());
     return nullptr;
   }
   const jint result[] = {warmup.runs, warmup.steady ? 1 : 0};
@@ -246,8 +260,8 @@ jintArray warm_up_engine(JNIEnv* env, jclass, jlong handle, jint least_runs) {
 
 void measure_engine(JNIEnv* env, jclass, jlong handle, jint runs, jdouble least, jdouble most, jobject listener) {
   Measured subject(env, engine_of(handle), listener);
-  measure(subject, {runs, least, most});
-  if (subject.failed()) throw_failure(env, "run", engine_of(handle)->last_message());
+  within_memory(env, [&] { return measure(subject, {runs, least, most}); });
+  if (subject.failed() && !env->ExceptionCheck()) throw_failure(env, "run", engine_of(handle)->last_message());
 }
 
 template <typename Function>

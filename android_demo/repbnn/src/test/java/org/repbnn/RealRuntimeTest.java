@@ -310,7 +310,7 @@ public final class RealRuntimeTest {
             Allocations.failAt(which);
             try {
                 new RepBnnInterpreter(model, options).close();
-            } catch (OutOfMemoryError | RepBnnException expected) {
+            } catch (OutOfMemoryError expected) {
                 failed++;
             }
             if (Allocations.failAt(-1) >= 0) break; // all of it was allocated, and the failure still to come
@@ -319,6 +319,23 @@ public final class RealRuntimeTest {
         try (RepBnnInterpreter interpreter = open()) { // the process is as good as before
             ByteBuffer output = interpreter.getOutput(0).allocate();
             interpreter.run(noise(interpreter), output);
+        }
+    }
+
+    @Test
+    public void aMeasurementMayRunOutOfMemory() throws IOException {
+        System.load(System.getProperty("repbnn.failing"));
+        try (RepBnnInterpreter interpreter = open()) {
+            for (int which = 0; which < 3; which++) {
+                Allocations.failAt(which);
+                try {
+                    interpreter.measure(1, 3, 0, 1, null);
+                    fail("allocation " + which);
+                } catch (OutOfMemoryError expected) {
+                    assertEquals(-1, Allocations.failAt(-1));
+                }
+            }
+            assertTrue(interpreter.measure(1, 3, 0, 1, null).isRepeatable());
         }
     }
 
