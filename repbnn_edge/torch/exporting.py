@@ -17,6 +17,7 @@ from repbnn_edge import console
 from repbnn_edge.errors import BadInputError, UnsupportedError, UsageError
 from repbnn_edge.files import output_exists, storage_error, write_whole
 from repbnn_edge.torch.children import in_a_child
+from repbnn_edge.torch.functions import forwards_only
 
 Exporter = Literal["dynamo", "torchscript"]
 OPSET = 18
@@ -101,11 +102,20 @@ def _bytes(torch: Any, network: Any, image: Any) -> tuple[bytes, Exporter, str]:
     except Exception as error:  # torch.export raises whatever the network's own code and a dozen passes raise
         reason = _first_line(error)
     try:
-        return _run(torch, network, image, dynamo=False), "torchscript", reason
+        return _torchscript(torch, network, image), "torchscript", reason
     except Exception as error:
         why = f"dynamo cannot export it ({reason}), and TorchScript cannot either ({_first_line(error)})"
         remedy = "export it in float32 without Python side effects in forward, see docs/pytorch.md"
         raise UnsupportedError(type(network).__name__, why, remedy) from error
+
+
+def _torchscript(torch: Any, network: Any, image: Any) -> bytes:
+    """Export with TorchScript, custom autograd functions by their arithmetic: it has no operator for some of them."""
+    try:
+        with forwards_only(torch):
+            return _run(torch, network, image, dynamo=False)
+    except Exception:  # a forward that needs autograd's own context; the second error is the one to tell
+        return _run(torch, network, image, dynamo=False)
 
 
 def _run(torch: Any, network: Any, image: Any, *, dynamo: bool) -> bytes:

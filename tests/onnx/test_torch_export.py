@@ -114,6 +114,47 @@ def test_a_dynamo_that_does_not_end_is_left(tmp_path, monkeypatch):
     assert time.monotonic() - started < 60
 
 
+class Binarize(torch.autograd.function.InplaceFunction):
+    """In the manner of BinaryNet.pytorch: no staticmethod, a word among the arguments."""
+
+    def forward(ctx, x, mode="det", inplace=False):
+        ctx.inplace = inplace
+        ctx.save_for_backward(x)
+        return x.clone().div(1).sign() if mode == "det" else x
+
+
+class Fresh(torch.autograd.Function):
+    """The newer manner: ``forward`` without a context."""
+
+    @staticmethod
+    def forward(x, mode):
+        return x.sign() if mode == "det" else x
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(output)
+
+
+@pytest.mark.parametrize("function", [Binarize, Fresh])
+def test_autograd_functions_that_no_exporter_knows_are_exported_by_their_arithmetic(function, tmp_path, monkeypatch):
+    class Custom(Binary):
+        def forward(self, x):
+            x = function.apply(self.bn(self.conv(x)), "det")
+            x = torch.nn.functional.conv2d(x, function.apply(self.weight, "det"), padding=1)
+            return self.fc(x.mean((2, 3)))
+
+    def crashed(work):
+        raise children.ChildError("it crashed with SIGSEGV")
+
+    monkeypatch.setattr("repbnn_edge.torch.exporting.in_a_child", crashed)
+    torch.manual_seed(0)
+    apply = torch.autograd.Function.__dict__["apply"]
+    report = repbnn_edge.torch.export(Custom(), torch.zeros(1, 3, 8, 8), tmp_path / "m.onnx")
+    assert torch.autograd.Function.__dict__["apply"] is apply
+    assert [node.op_type for node in onnx.load(report.path).graph.node].count("Sign") >= 1
+    assert checking.load(report.path).network is not None
+
+
 def test_what_neither_exporter_takes_is_an_error_and_leaves_no_file(tmp_path):
     class Broken(torch.nn.Module):
         def forward(self, x):
