@@ -71,6 +71,7 @@ SIGNS = {
     "zero of the map made one": [("Sign", "x", "s"), ("Equal", "x zero", "z"), ("Where", "z ones s", "b")],
     "zero added": [("Sign", "x", "s"), ("Equal", "x zero", "z"), ("Cast", "z", "f", {"to": 1}), ("Add", "s f", "b")],
     "sign equal to one": [*(("Sign", "x", "s"), ("Equal", "s one", "c")), ("Where", "c one minus", "b")],
+    "over its magnitude": [("Abs", "x", "a"), ("Div", "x a", "b")],
     "greater of relu": [("Relu", "x", "r"), ("Greater", "r zero", "c"), ("Where", "c one minus", "b")],
 }
 
@@ -82,6 +83,30 @@ def test_every_way_to_write_a_sign_is_the_sign(name, tmp_path):
     network = exact(tmp_path, [*SIGNS[name], CONV], constants)
     kinds = Counter(type(layer).__name__ for layer in network.layers)
     assert set(kinds) <= {"BinaryConv", "Affine"}
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [("Add", "x one", "x2"), ("Abs", "x2", "a"), ("Div", "x a", "b")],
+        [("Abs", "x", "a"), ("Add", "a one", "a2"), ("Div", "x a2", "b")],
+        [("Abs", "x", "a"), ("Div", "a x", "b")],
+    ],
+)
+def test_over_another_magnitude_is_no_sign(steps, tmp_path):
+    network = imported(tmp_path, [*steps, CONV], {**WEIGHTS, **NUMBERS})
+    assert not layers(network, ir.BinaryConv)
+    assert "its input is no sign, so it stays" in network.notes[0]
+
+
+def test_a_sign_times_a_map_before_the_layer_is_named(tmp_path):
+    steps = [
+        *(("Abs", "x", "a"), ("ReduceMean", "a", "k", {"axes": [1], "keepdims": 1})),
+        *(("Sign", "x", "s"), ("Mul", "s k", "b")),
+    ]
+    network = imported(tmp_path, [*steps, CONV], {**WEIGHTS, **NUMBERS}, opset=13)
+    assert not layers(network, ir.BinaryConv)
+    assert "(Mul) multiplies one by a map: multiply what the layer gives instead" in network.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from repbnn_converters.onnx.graph import Node
 from repbnn_converters.onnx.network import Affine, Clip, Combination, Combine, Doubles, Function, Shape
 from repbnn_converters.onnx.recognition.builder import Builder
 from repbnn_converters.onnx.recognition.handlers import handles
-from repbnn_converters.onnx.recognition.symbols import Known, TwoValued
+from repbnn_converters.onnx.recognition.symbols import Known, Real, TwoValued
 
 _KINDS: dict[str, Combination] = {
     "Add": "add",
@@ -28,12 +28,21 @@ def arithmetic(builder: Builder, node: Node) -> None:
     if _completed(builder, node):
         return
     left, right = builder.settle(node, 0), builder.settle(node, 1)
-    if isinstance(left, Known):
+    if isinstance(left, Real) and _over_its_magnitude(builder, node):
+        # 0 / 0 is no number, which no comparison passes: what it is taken as is never proven wrong in silence.
+        builder.symbols[node.output] = TwoValued(left.name, 1.0, 0.0, at_zero=1)
+    elif isinstance(left, Known):
         _with_constant(builder, node, 1, left, reverse=True)
     elif isinstance(right, Known):
         _with_constant(builder, node, 0, right, reverse=False)
     else:
         combine(builder, node, _KINDS[node.op])
+
+
+def _over_its_magnitude(builder: Builder, node: Node) -> bool:
+    """x / |x|: a sign."""
+    below = builder.producers.get(node.inputs[1])
+    return node.op == "Div" and below is not None and below.op == "Abs" and below.inputs[0] == node.inputs[0]
 
 
 def _completed(builder: Builder, node: Node) -> bool:

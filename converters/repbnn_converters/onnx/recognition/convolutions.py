@@ -166,9 +166,21 @@ def _apply(builder: Builder, node: Node, linear: Linear) -> None:
         _explain(builder, node, linear, padded=pads is None)
     elif _looks_binary(linear):
         builder.network.notes.append(
-            f"{node}: its weights have two values but its input is no sign, so it stays in full precision"
+            f"{node}: its weights have two values but its input is no sign{_scaled_sign(builder, node)}, "
+            "so it stays in full precision"
         )
     _float(builder, node, linear)
+
+
+def _scaled_sign(builder: Builder, node: Node) -> str:
+    """A clause for XNOR-Net's order of things, sign(x) * K before the layer: which node it is, and what would help."""
+    product = builder.producers.get(node.inputs[0])
+    if product is None or product.op != "Mul":
+        return ""
+    factors = [builder.producers.get(name) for name in product.inputs]
+    if not any(factor is not None and factor.op == "Sign" for factor in factors):
+        return ""
+    return f" ({product} multiplies one by a map: multiply what the layer gives instead, and train it so)"
 
 
 def _explain(builder: Builder, node: Node, linear: Linear, *, padded: bool) -> None:
