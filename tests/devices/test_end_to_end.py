@@ -6,6 +6,7 @@ Their programs run by qemu, which the far end's own kernel namespace knows; the 
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -67,8 +68,10 @@ def true_phone(built: Callable[[str], None], make_system: MakeSystem, make_adbd:
     """The phone's ABI, with Android's true TensorFlow Lite."""
     built("android-arm64")
     _, _, root, *_ = emulation.run_prefix("android-arm64")
-    words = {"QEMU_LD_PREFIX": root, "QEMU_SET_ENV": f"LD_PRELOAD={root}/liblog.so,LD_LIBRARY_PATH={root}"}
-    return make_adbd(android(_emulating(make_system(environment=words))))
+    there = "/far-android"  # this checkout may lie under /tmp or /home, and the far end has its own
+    words = {"QEMU_LD_PREFIX": there, "QEMU_SET_ENV": f"LD_PRELOAD={there}/liblog.so,LD_LIBRARY_PATH={there}"}
+    bind = f'mkdir "$r{there}"; mount --bind {shlex.quote(root)} "$r{there}"'
+    return make_adbd(android(_emulating(make_system(environment=words, extra_setup=bind))))
 
 
 def _emulating(far: FarSystem) -> FarSystem:
