@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from repbnn_edge.devices.binaries import RUNNER, folders
+from repbnn_edge.devices.cores import mask
 from repbnn_edge.devices.interface import Event
 from repbnn_edge.devices.streaming import parse_event
 
@@ -30,7 +31,7 @@ def roofline(num_threads: int, cores: Sequence[int]) -> Event | None:
         return None
     command = [str(runner), "--roofline", "--num-threads", str(num_threads)]
     if cores:
-        command += ["--cores", f"{sum(1 << core for core in cores):x}"]
+        command += ["--cores", mask(cores)]
     try:
         done = subprocess.run(command, capture_output=True, timeout=_SECONDS)
     except (OSError, subprocess.TimeoutExpired):

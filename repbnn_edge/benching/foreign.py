@@ -5,7 +5,6 @@ The tool tells no single runs: each process gives a count, a mean, a deviation a
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -15,11 +14,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from repbnn_edge.devices.cores import mask
 from repbnn_edge.devices.host import HostDevice, exit_event
 from repbnn_edge.devices.interface import Event
 from repbnn_edge.devices.streaming import LineProcess
 from repbnn_edge.errors import DeadlineError, UnsupportedError
-from repbnn_edge.files import check_input_file
+from repbnn_edge.files import check_input_file, sha256_of
 from repbnn_edge.runtime.delegate import find_library
 
 _NUMBER = r"([0-9.]+(?:e[+-]?[0-9]+)?)"
@@ -40,7 +40,7 @@ class ForeignRunner(HostDevice):
         super().__init__()
         check_input_file(program)
         self._program = program.resolve()
-        self._version = f"sha256 {hashlib.sha256(self._program.read_bytes()).hexdigest()[:12]}"
+        self._version = f"sha256 {sha256_of(self._program)[:12]}"
 
     def run(self, request: dict[str, Any], limit: float) -> Iterator[Event]:
         """Run the tool once, and give what it printed as events."""
@@ -96,7 +96,7 @@ def _flags(request: dict[str, Any], explain: Path) -> list[str]:
 
 def _pinned(words: list[str], cores: Sequence[int]) -> list[str]:
     """The tool has no flag for cores; taskset has."""
-    return ["taskset", f"{sum(1 << core for core in cores):x}", *words] if cores and shutil.which("taskset") else words
+    return ["taskset", mask(cores), *words] if cores and shutil.which("taskset") else words
 
 
 def _library(request: dict[str, Any]) -> Path | None:

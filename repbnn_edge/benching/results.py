@@ -17,6 +17,7 @@ from repbnn_edge.benching.profiling import op_times
 from repbnn_edge.benching.rows import Row, Schedule
 from repbnn_edge.benching.subjects import inspected
 from repbnn_edge.benching.verdicts import Reason
+from repbnn_edge.devices.cores import mask
 from repbnn_edge.inspection import InspectReport
 
 
@@ -38,7 +39,7 @@ def result(row: Row, outcome: Outcome, device: Mapping[str, Any], schedule: Sche
         device={"name": row.device.name, **device},
         config=report.Config(
             num_threads=row.num_threads,
-            cpu_mask=f"{sum(1 << core for core in row.cores):x}" if row.cores else None,
+            cpu_mask=mask(row.cores) if row.cores else None,
             warmup_runs=schedule.warmup_runs,
             repeats=schedule.repeats,
             **asdict(schedule.effort),

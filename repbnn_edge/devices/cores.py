@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from repbnn_edge.errors import UsageError
@@ -13,7 +13,7 @@ GROUPS = ("prime", "big", "little", "all")
 def check(spec: str) -> None:
     """Raise UsageError unless ``spec`` is a group or a mask that names a core."""
     if spec not in GROUPS:
-        _mask(spec)
+        _cores_of(spec)
 
 
 def choose(spec: str, cores: Sequence[Mapping[str, Any]], usable: Sequence[int], device: str) -> list[int]:
@@ -34,11 +34,12 @@ def choose(spec: str, cores: Sequence[Mapping[str, Any]], usable: Sequence[int],
     if spec == "all":
         return []
     if spec not in GROUPS:
-        chosen = _mask(spec)
+        chosen = _cores_of(spec)
         missing = sorted(set(chosen) - set(usable))
         if missing:
-            have = f"{sum(1 << core for core in usable):x}"
-            raise UsageError("--cores", f"core {missing[0]} of {device} may not be used", f"give a part of {have}")
+            raise UsageError(
+                "--cores", f"core {missing[0]} of {device} may not be used", f"give a part of {mask(usable)}"
+            )
         return chosen
     speeds = {core["id"]: core["max_khz"] for core in cores if core["id"] in set(usable)}
     if not speeds or None in speeds.values():
@@ -52,12 +53,17 @@ def choose(spec: str, cores: Sequence[Mapping[str, Any]], usable: Sequence[int],
     return sorted(core for core, speed in speeds.items() if speed in wanted)
 
 
-def _mask(text: str) -> list[int]:
+def mask(cores: Iterable[int]) -> str:
+    """Cores as a hex mask, which taskset and our runner read."""
+    return f"{sum(1 << core for core in cores):x}"
+
+
+def _cores_of(text: str) -> list[int]:
     try:
-        mask = int(text, 16)
+        bits = int(text, 16)
     except ValueError as error:
         choices = ", ".join(GROUPS)
         raise UsageError("--cores", f"{text!r} is neither a hex mask nor one of {choices}", "give, say, f0") from error
-    if mask < 1 or mask.bit_length() > 1024:
+    if bits < 1 or bits.bit_length() > 1024:
         raise UsageError("--cores", "the mask names no core", "give, for instance, f0")
-    return [core for core in range(mask.bit_length()) if mask >> core & 1]
+    return [core for core in range(bits.bit_length()) if bits >> core & 1]

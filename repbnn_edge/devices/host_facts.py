@@ -10,12 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from repbnn_edge.devices import linux
+
 _CPU = Path("/sys/devices/system/cpu")
 
 
 def facts() -> dict[str, Any]:
     """The machine, in the fields of a bench report; what cannot be read is None."""
-    info = _cpuinfo()
+    cpuinfo = _read("/proc/cpuinfo") or ""
+    info = linux.cpuinfo(cpuinfo)
     return {
         "transport": "host",
         "id_hash": _id_hash(),
@@ -25,9 +28,9 @@ def facts() -> dict[str, Any]:
         "kernel": platform.release(),
         "page_size_bytes": os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else None,
         "total_ram_bytes": _total_ram(),
-        "cpu_features": (info.get("flags") or info.get("Features") or "").split(),
+        "cpu_features": linux.cpu_features(cpuinfo),
         "cores": [
-            {"id": core, "max_khz": _number(_core(core, "cpufreq/cpuinfo_max_freq")), "governor": _governor(core)}
+            {"id": core, "max_khz": linux.number(_core(core, "cpufreq/cpuinfo_max_freq")), "governor": _governor(core)}
             for core in range(os.cpu_count() or 1)
         ],
     }
@@ -35,16 +38,16 @@ def facts() -> dict[str, Any]:
 
 def state(cores: Sequence[int]) -> dict[str, Any]:
     """The state of the cores that measure; see ``verdicts.of_environment`` for the fields."""
-    throttles = [_number(_core(core, "thermal_throttle/core_throttle_count")) for core in cores]
+    throttles = [linux.number(_core(core, "thermal_throttle/core_throttle_count")) for core in cores]
     counted = [count for count in throttles if count is not None]
-    frequencies = [_number(_core(core, "cpufreq/scaling_cur_freq")) for core in cores]
-    busy, total = _cpu_ticks(cores)
+    frequencies = [linux.number(_core(core, "cpufreq/scaling_cur_freq")) for core in cores]
+    busy, total = linux.ticks(_read("/proc/stat") or "", cores)
     return {
         "thermal_throttle_count": sum(counted) if counted else None,
         "frequency_khz": [f for f in frequencies if f is not None],
         "governors": [governor for core in cores if (governor := _governor(core))],
         "intel_pstate": _read("/sys/devices/system/cpu/intel_pstate/status") == "active",
-        "temperature_c": _temperature(),
+        "temperature_c": linux.highest_temperature(_zones()),
         "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "busy_ticks": busy,
         "total_ticks": total,
@@ -59,27 +62,6 @@ def usable_cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def _cpu_ticks(cores: Sequence[int]) -> tuple[int | None, int | None]:
-    text = _read("/proc/stat")
-    if text is None:
-        return None, None
-    busy = total = 0
-    wanted = {f"cpu{core}" for core in cores}
-    for line in text.splitlines():
-        name, *fields = line.split()
-        if name in wanted:
-            ticks = [int(field) for field in fields[:8]]
-            total += sum(ticks)
-            busy += sum(ticks) - ticks[3] - ticks[4]  # idle and iowait
-    return busy, total
-
-
-def _cpuinfo() -> dict[str, str]:
-    text = _read("/proc/cpuinfo") or ""
-    pairs = (line.partition(":") for line in text.splitlines() if ":" in line)
-    return {key.strip(): value.strip() for key, _, value in reversed(list(pairs))}
-
-
 def _id_hash() -> str:
     identity = _read("/etc/machine-id") or platform.node()
     return hashlib.sha256(f"repbnn:{identity}".encode()).hexdigest()[:16]
@@ -92,10 +74,9 @@ def _total_ram() -> int | None:
         return None
 
 
-def _temperature() -> float | None:
-    values = [_number(_read(str(zone))) for zone in Path("/sys/class/thermal").glob("thermal_zone*/temp")]
-    known = [value / 1000 for value in values if value]
-    return max(known) if known else None
+def _zones() -> dict[str, str]:
+    zones = Path("/sys/class/thermal").glob("thermal_zone*/temp")
+    return {str(zone): text for zone in zones if (text := _read(str(zone)))}
 
 
 def _governor(core: int) -> str | None:
@@ -104,10 +85,6 @@ def _governor(core: int) -> str | None:
 
 def _core(core: int, name: str) -> str | None:
     return _read(str(_CPU / f"cpu{core}" / name))
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.lstrip("-").isdigit() else None
 
 
 def _read(path: str) -> str | None:

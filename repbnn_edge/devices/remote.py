@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from repbnn_edge.devices import binaries, far_scripts
+from repbnn_edge.devices.cores import mask
 from repbnn_edge.devices.far_end import FarEnd, UnusableFolderError, version_of
 from repbnn_edge.devices.far_facts import FarFacts
 from repbnn_edge.devices.host import exit_event
@@ -240,7 +241,7 @@ def _options(request: dict[str, Any], limit: float) -> list[str]:
     ):
         words += [option, str(value)]
     if request["cores"]:
-        words += ["--cores", f"{sum(1 << core for core in request['cores']):x}"]
+        words += ["--cores", mask(request["cores"])]
     for key, value in request["delegate_options"].items():
         words += ["--delegate-option", f"{key}={value}"]
     for switch in ("profile", "roofline"):
