@@ -1,36 +1,36 @@
-"""TFLite's own ``benchmark_model``, or LCE's ``lce_benchmark_model``, as what measures: its words become our events.
-
-The tool tells no single runs: each process gives a count, a mean, a deviation and, from TFLite 2.15 on, a median.
-"""
+"""TFLite's own ``benchmark_model``, or LCE's ``lce_benchmark_model``, as what measures, here or on a device."""
 
 from __future__ import annotations
 
 import json
-import math
-import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from repbnn_edge.benching.foreign_output import events
 from repbnn_edge.devices.cores import mask
 from repbnn_edge.devices.host import HostDevice, exit_event
-from repbnn_edge.devices.interface import Event
+from repbnn_edge.devices.interface import Device, Event
+from repbnn_edge.devices.remote import RemoteDevice
 from repbnn_edge.devices.streaming import LineProcess
 from repbnn_edge.errors import DeadlineError, UnsupportedError
 from repbnn_edge.files import check_input_file, sha256_of
 from repbnn_edge.runtime.delegate import find_library
 
-_NUMBER = r"([0-9.]+(?:e[+-]?[0-9]+)?)"
-_STATISTICS = re.compile(rf"count=(\d+) .*?min={_NUMBER} max={_NUMBER} avg={_NUMBER} std={_NUMBER}(.*)")
-_TIMINGS = re.compile(rf"Inference timings in us: Init: {_NUMBER}, First inference: {_NUMBER},")
-_MEMORY = (
-    re.compile(rf"Overall peak memory footprint \(MB\) via periodic monitoring: {_NUMBER}"),
-    re.compile(rf"(?:Memory footprint delta|Peak memory footprint).*overall={_NUMBER}"),
-)
-_REGULAR = "Operator-wise Profiling Info for Regular Benchmark Runs"
-_OPERATOR = re.compile(r"^(?:\[?(?P<name>.*?)\]?)(?::(?P<index>\d+))?$")
+_EXPLAIN = "explain.json"
+
+
+def measured_by(program: Path, device: Device) -> Device:
+    """``device``, measured by ``program`` in place of our own runner.
+
+    Raises:
+        BadInputError: there is no such program.
+    """
+    check_input_file(program)
+    program = program.resolve()
+    return FarForeignRunner(program, device) if isinstance(device, RemoteDevice) else ForeignRunner(program)
 
 
 class ForeignRunner(HostDevice):
@@ -38,45 +38,99 @@ class ForeignRunner(HostDevice):
 
     def __init__(self, program: Path) -> None:
         super().__init__()
-        check_input_file(program)
-        self._program = program.resolve()
-        self._version = f"sha256 {sha256_of(self._program)[:12]}"
+        self._program = program
 
     def run(self, request: dict[str, Any], limit: float) -> Iterator[Event]:
         """Run the tool once, and give what it printed as events."""
         with tempfile.TemporaryDirectory(prefix="repbnn-") as folder:
-            explain = Path(folder) / "explain.json"
+            explain = Path(folder) / _EXPLAIN
             if request["cores"] and not shutil.which("taskset"):
                 yield {"event": "affinity", "refused": "there is no taskset here"}
-            words = _pinned([str(self._program), *_flags(request, explain)], request["cores"])
-            process = LineProcess(["/bin/sh", "-c", 'exec "$@" 2>&1', "sh", *words])
-            self._running = process
-            if self._stopped:
-                process.kill()
-            lines = []
-            try:
-                process.send(b"", close=True)
-                lines += [line.decode("utf-8", "replace") for line in process.lines(limit)]
-            except DeadlineError:
-                process.finish()
-                raise
-            except BaseException:
-                process.kill()
-                process.finish()
-                raise
-            finally:
-                self._running = None
-            code, _, seconds = process.finish()
-            delegate = _delegate(explain)
-        if code == 0:
-            yield from events("\n".join(lines), (self._program.name, self._version), delegate)
-        yield exit_event(code, "\n".join(lines[-5:]), seconds)
+            delegate = _delegate_here(request)
+            flags = _flags(request, request["file"], str(delegate) if delegate else None, str(explain))
+            lines, code, seconds = self._lines(_pinned([str(self._program), *flags], request["cores"]), limit)
+            explained = explain.read_text(encoding="utf-8") if explain.is_file() else None
+        yield from _told(self._program, lines, code, seconds, explained)
+
+    def _lines(self, words: list[str], limit: float) -> tuple[list[str], int, float | None]:
+        process = LineProcess(["/bin/sh", "-c", 'exec "$@" 2>&1', "sh", *words])
+        self._running = process
+        if self._stopped:
+            process.kill()
+        try:
+            process.send(b"", close=True)
+            lines = [line.decode("utf-8", "replace") for line in process.lines(limit)]
+        except DeadlineError:
+            process.finish()
+            raise
+        except BaseException:
+            process.kill()
+            process.finish()
+            raise
+        finally:
+            self._running = None
+        code, _, seconds = process.finish()
+        return lines, code, seconds
 
 
-def _flags(request: dict[str, Any], explain: Path) -> list[str]:
+class FarForeignRunner:
+    """A phone or board, measured by somebody else's program; see ``devices.interface.Device``.
+
+    Args:
+        program: built for the device.
+        device: brings the program there, and keeps its deadline.
+    """
+
+    def __init__(self, program: Path, device: RemoteDevice) -> None:
+        self.name = device.name
+        self._program, self._device = program, device
+        self.prepare, self.state, self.usable_cores = device.prepare, device.state, device.usable_cores
+        self.stop, self.close = device.stop, device.close
+
+    def facts(self) -> dict[str, Any]:
+        """What it is, and who measures."""
+        return self._device.facts() | {"runner": self._program.name}
+
+    def run(self, request: dict[str, Any], limit: float) -> Iterator[Event]:
+        """Run the tool there once, and give what it printed as events."""
+        device, model = self._device, Path(request["file"])
+        delegate = None if request["runtime"] == "lce" else device.delegate_for(request)
+
+        def flags(places: Mapping[Path, str]) -> list[str]:
+            return _flags(request, places[model], places[delegate] if delegate else None, _EXPLAIN)
+
+        files = [model, *([delegate] if delegate else [])]
+        lines: list[str] = []
+        for event in device.run_program(self._program, files, flags, request["cores"], limit):
+            if event["event"] == "line":
+                lines.append(event["text"])
+            elif event["event"] == "exit":
+                explained = device.left(_EXPLAIN)
+                yield from _told(self._program, lines, event["code"], event["cpu_seconds"], explained)
+            else:
+                yield event
+
+
+def _told(program: Path, lines: list[str], code: int, seconds: float | None, explained: str | None) -> Iterator[Event]:
+    """The events of one run of the tool, out of what it and the delegate wrote."""
+    version = f"sha256 {sha256_of(program)[:12]}"
+    if code == 0:
+        yield from events("\n".join(lines), (program.name, version), _delegate(explained))
+    yield exit_event(code, "\n".join(lines[-5:]), seconds)
+
+
+def _flags(request: dict[str, Any], graph: str, delegate: str | None, explain: str) -> list[str]:
+    """The tool's arguments.
+
+    Args:
+        request: see ``devices.interface.Device.run``.
+        graph: where the file lies for the tool; ``delegate`` and ``explain`` likewise.
+        delegate: that it is to load.
+        explain: where our delegate is to say what it took.
+    """
     effort = request["effort"]
     flags = {
-        "graph": request["file"],
+        "graph": graph,
         "num_threads": request["num_threads"],
         "num_runs": effort["num_runs"],
         "min_secs": effort["min_secs"],
@@ -85,11 +139,11 @@ def _flags(request: dict[str, Any], explain: Path) -> list[str]:
         "report_peak_memory_footprint": "true",
         "enable_op_profiling": "true" if request.get("profile") else "false",
     }
-    library, options = _library(request), dict(request["delegate_options"])
-    if library is not None:
+    options = dict(request["delegate_options"])
+    if delegate is not None:
         if request["delegate"] == "auto":
-            options |= {"num_threads": str(request["num_threads"]), "explain": str(explain)}
-        flags["external_delegate_path"] = library
+            options |= {"num_threads": str(request["num_threads"]), "explain": explain}
+        flags["external_delegate_path"] = delegate
         flags["external_delegate_options"] = ";".join(f"{key}:{value}" for key, value in options.items())
     return [f"--{name}={value}" for name, value in flags.items()]
 
@@ -99,7 +153,7 @@ def _pinned(words: list[str], cores: Sequence[int]) -> list[str]:
     return ["taskset", mask(cores), *words] if cores and shutil.which("taskset") else words
 
 
-def _library(request: dict[str, Any]) -> Path | None:
+def _delegate_here(request: dict[str, Any]) -> Path | None:
     """The delegate that the tool is to load; LCE's own tool knows LCE's operators without."""
     if request["delegate"] == "none" or request["runtime"] == "lce":
         return None
@@ -115,10 +169,11 @@ def _library(request: dict[str, Any]) -> Path | None:
     return library
 
 
-def _delegate(explain: Path) -> dict[str, Any] | None:
-    if not explain.is_file():
+def _delegate(explained: str | None) -> dict[str, Any] | None:
+    """The ``delegate`` of a bench report, out of what it wrote."""
+    if explained is None:
         return None
-    body = json.loads(explain.read_text(encoding="utf-8"))
+    body = json.loads(explained)
     left = [node for node in body["nodes"] if not node["claimed"]]
     return {
         "version": body["version"],
@@ -128,60 +183,3 @@ def _delegate(explain: Path) -> dict[str, Any] | None:
         "partitions": body["partitions"],
         "refused": [{key: node[key] for key in ("node", "op", "reason")} for node in left],
     }
-
-
-def events(text: str, runtime: tuple[str, str], delegate: dict[str, Any] | None = None) -> Iterator[Event]:
-    """What the tool printed, as a runner's events; nothing where its summary is missing."""
-    timings = _TIMINGS.search(text)
-    counted = [match for line in text.splitlines() if (match := _STATISTICS.search(line))]
-    head, _, profiled = text.partition(_REGULAR)
-    before_profile = [match for line in head.splitlines() if (match := _STATISTICS.search(line))]
-    if timings is None or not counted:
-        return
-    kernels = f"whatever {runtime[0]} was built with"
-    init = float(timings[1]) / 1e3
-    yield {"event": "loaded", "init_ms": init, "runtime": list(runtime), "delegate": delegate, "float_kernels": kernels}
-    yield {"event": "first", "first_ms": float(timings[2]) / 1e3, "repeatable": True}
-    # The first line of this form is the warm-up's, where that had more than one run; the last before the profile, ours.
-    yield {"event": "summary", **_summary((before_profile or counted)[-1])}
-    memory = next((float(found[1]) for pattern in _MEMORY if (found := pattern.search(text))), None)
-    if profiled:
-        yield {"event": "ops", "ops": list(_operators(profiled))}
-    yield {"event": "end", "peak_memory_bytes": None if memory is None else round(memory * 1e6)}
-
-
-def _summary(match: re.Match[str]) -> dict[str, Any]:
-    """Milliseconds; the tool tells microseconds."""
-    low, high, mean, deviation = (float(match[n]) / 1e3 for n in range(2, 6))
-    if not math.isfinite(low + high + mean + deviation):
-        raise ValueError("a number that is none")
-    summary: dict[str, Any] = {"count": int(match[1]), "min": low, "max": high, "avg": mean, "std": deviation}
-    for name in ("median", "p95"):
-        found = re.search(rf"\b{name}={_NUMBER}", match[6])
-        summary[name] = float(found[1]) / 1e3 if found else None
-    return summary
-
-
-def _operators(text: str) -> Iterator[dict[str, Any]]:
-    """The rows of the first table (run order): columns by their titles, which differ between versions."""
-    titles: Sequence[str] = ()
-    position = -1
-    for line in text.splitlines():
-        cells = [cell.strip() for cell in line.split("\t") if cell.strip()]
-        if "[node type]" in cells and "[avg ms]" in cells:
-            if titles:  # the next table: the same rows by time
-                return
-            titles = cells
-        elif titles and len(cells) == len(titles):
-            position += 1
-            row = dict(zip(titles, cells, strict=True))
-            name = _OPERATOR.match(row.get("[Name]", ""))
-            index = name["index"] if name and name["index"] else None
-            kind = row["[node type]"]
-            yield {
-                "index": int(index) if index else position,
-                "name": name["name"].strip("[]") if name else "",
-                "type": kind,
-                "mean_ms": float(row["[avg ms]"]),
-                "delegated": kind.lower().startswith("repbnn"),
-            }

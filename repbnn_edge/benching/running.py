@@ -11,7 +11,7 @@ from typing import Any
 from repbnn_edge import console
 from repbnn_edge.benching import report, results
 from repbnn_edge.benching.expected import Answers
-from repbnn_edge.benching.foreign import ForeignRunner
+from repbnn_edge.benching.foreign import measured_by
 from repbnn_edge.benching.measuring import measure_all
 from repbnn_edge.benching.outcome import Outcome
 from repbnn_edge.benching.presets import Effort
@@ -68,7 +68,8 @@ def bench(
         timeout: seconds for one process; by default the effort's limit and a minute.
         cooldown: seconds of rest between two processes of a device.
         op_profiling: time single operators too, in one further process a row.
-        runner: TFLite's ``benchmark_model`` or LCE's ``lce_benchmark_model``, which then measures, on this machine.
+        runner: TFLite's ``benchmark_model`` or LCE's ``lce_benchmark_model``, built for the devices, which then
+            measures in place of our own runner.
         check_outputs: compare answers with those of the host's other runtime before anything is timed.
 
     Raises:
@@ -86,7 +87,9 @@ def bench(
     limit = timeout if timeout is not None else chosen.max_secs + _GRACE_SECONDS
     schedule = Schedule(chosen, warmup_runs, repeats, limit, cooldown, op_profiling)
     subjects = _subjects([files] if isinstance(files, str | Path) else files, against)
-    places = _places(devices, runtime_library, runner)
+    places = open_devices(devices, runtime_library)
+    if runner is not None:
+        places = [measured_by(runner, place) for place in places]
     count = len(runtimes) * len(num_threads) * len(subjects)
     processes = (repeats + op_profiling) * count
     with _ready(places, (limit + _BETWEEN_SECONDS + cooldown) * processes) as facts:
@@ -111,14 +114,6 @@ def bench(
         interrupted=interrupted,
         seconds=report.BenchSeconds(wall=time.perf_counter() - began, processes=seconds),
     )
-
-
-def _places(words: Sequence[str], runtime_library: Path | None, runner: Path | None) -> list[Device]:
-    if runner is None:
-        return open_devices(words, runtime_library)
-    if list(words) != ["host"]:
-        raise UsageError("--runner", "it measures on this machine only", "leave out --device")
-    return [ForeignRunner(runner)]
 
 
 def _subjects(files: Sequence[str | Path], against: Sequence[str | Path]) -> list[tuple[Path, bool]]:

@@ -6,7 +6,7 @@ import contextlib
 import re
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -150,8 +150,15 @@ class FarEnd:
         )
         call(self.shell, script)
 
-    def run(self, words: Sequence[str], limit: float) -> Iterator[Event]:
+    def run(
+        self, words: Sequence[str], limit: float, read: Callable[[bytes], Event | None] = parse_event
+    ) -> Iterator[Event]:
         """Run a program in the run folder: its events, then ``exit`` as ``interface.Device.run`` has it.
+
+        Args:
+            words: the program and its arguments.
+            limit: seconds.
+            read: what makes an event of a line.
 
         Raises:
             DeadlineError: the deadline passed, which the device keeps by itself.
@@ -168,11 +175,12 @@ class FarEnd:
         tail: list[str] = []
         try:
             for line in process.lines(limit + LATE_SECONDS):
-                event = parse_event(line)
+                if tail or line.startswith(mark.encode()):
+                    tail.append(line.decode("utf-8", "replace").strip())
+                    continue
+                event = read(line)
                 if event is not None and event["event"] != "exit":
                     yield event
-                elif tail or line.startswith(mark.encode()):
-                    tail.append(line.decode("utf-8", "replace").strip())
         except BaseException:
             process.kill()
             process.finish()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from repbnn_edge.devices.far_facts import FarFacts
 from repbnn_edge.devices.host import exit_event
 from repbnn_edge.devices.interface import Event
 from repbnn_edge.devices.shell import Shell, call, quote
+from repbnn_edge.devices.streaming import line_event
 from repbnn_edge.elf import Elf
 from repbnn_edge.errors import DeviceError, RepbnnError, UnsupportedError
 from repbnn_edge.files import check_input_file
@@ -138,6 +139,51 @@ class RemoteDevice:
             yield event
             if event["event"] == "first":
                 yield {"event": "outputs", "data": self._answer(far)}
+
+    def run_program(
+        self,
+        program: Path,
+        files: Sequence[Path],
+        flags: Callable[[Mapping[Path, str]], list[str]],
+        cores: Sequence[int],
+        limit: float,
+    ) -> Iterator[Event]:
+        """Run somebody else's program there once: a ``line`` event for each line that it prints, then ``exit``.
+
+        Args:
+            program: as it lies here; ``files`` likewise, which are brought there with it.
+            files: what its arguments name.
+            flags: its arguments, by where the files lie there.
+            cores: that it may run on; any without one.
+            limit: seconds.
+
+        Raises:
+            DeadlineError, DeviceError: as ``run``.
+        """
+        far = self._far
+        assert far is not None, "prepare comes first"
+        places = far.provide([program, *files])
+        words = [places[program], *flags(places)]
+        if cores and call(self._shell, "command -v taskset").code == 0:
+            words = ["taskset", mask(cores), *words]
+        elif cores:
+            yield {"event": "affinity", "refused": "there is no taskset there"}
+        yield from far.run(["sh", "-c", 'exec "$@" 2>&1', "sh", *words], limit, read=line_event)
+
+    def left(self, name: str) -> str | None:
+        """The text of a file that the last run left in its folder; None without one, or without an end to it."""
+        far = self._far
+        assert far is not None, "prepare comes first"
+        answer = call(self._shell, f"cat {quote(f'{far.folder}/{name}')} && rm -f {quote(f'{far.folder}/{name}')}")
+        return answer.out if answer.code == 0 else None
+
+    def delegate_for(self, request: dict[str, Any]) -> Path | None:
+        """The delegate that ``request`` asks for, as it lies here; None where none is to be loaded.
+
+        Raises:
+            DeviceError: there is none for the device.
+        """
+        return self._delegate(request, binaries.find(self._known().abi, self.name))
 
     def _files(self, request: dict[str, Any]) -> tuple[Path, dict[str, Path]]:
         """The runner, and the files of its options, as they lie here."""

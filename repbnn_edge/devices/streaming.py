@@ -107,6 +107,11 @@ def parse_event(line: bytes) -> Event | None:
     return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
 
 
+def line_event(line: bytes) -> Event:
+    """A line of a program that is no runner of ours."""
+    return {"event": "line", "text": line.decode("utf-8", "replace").rstrip("\r\n")}
+
+
 def _wait(process: subprocess.Popen[bytes], limit: float) -> tuple[int, float | None]:
     """Wait for a process; its own CPU seconds come with it where the system has wait4."""
     if not hasattr(os, "wait4") or process.returncode is not None:
