@@ -1,7 +1,8 @@
-"""What several folders of tests share: one converted network."""
+"""What several folders of tests share: one converted network, a processor with SME2."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,3 +16,12 @@ def resnet20(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("converted") / "rep-recu-resnet20.tflite"
     convert("builtin:rep-recu-resnet20", path, verify=False)
     return path
+
+
+@pytest.fixture(scope="session")
+def sme2_emulator() -> Callable[[int], list[str]]:
+    """Gives the words in front of an aarch64 program for a streaming vector length in bits; skips as "unavailable"."""
+    from tests.devices_support import streaming
+
+    streaming.emulator()
+    return streaming.emulator_words
