@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -34,6 +35,18 @@ int64_t status_bytes(const char* field) {
   const std::string status = read_small("/proc/self/status");
   const size_t at = status.find(field);
   return at == std::string::npos ? 0 : std::strtoll(status.c_str() + at + std::strlen(field), nullptr, 10) * 1024;
+}
+
+// 0 where the system does not say.
+int64_t clock_khz(int core) {
+  const std::string path = format("/sys/devices/system/cpu/cpu%d/cpufreq/scaling_cur_freq", core);
+  return std::strtoll(read_small(path.c_str()).c_str(), nullptr, 10);
+}
+
+int64_t median(std::vector<int64_t> values) {
+  std::sort(values.begin(), values.end());
+  const size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
 int digit_of(char c) {
@@ -91,10 +104,20 @@ void CoreWatch::look() {
       while (*at != '\0' && *at != ' ') ++at;
     }
     const auto known = ticks_.find(thread);
-    if (core >= 0 && known != ticks_.end() && ticks > known->second) seen_.insert(core);
+    if (core >= 0 && known != ticks_.end()) {
+      if (ticks > known->second) seen_.insert(core);
+      const int64_t khz = thread == getpid() ? clock_khz(core) : 0;
+      if (khz > 0) khz_.push_back(khz);
+    }
     ticks_[thread] = ticks;
   }
   closedir(tasks);
+}
+
+std::vector<int64_t> CoreWatch::speeds() const {
+  const auto quarter = static_cast<std::ptrdiff_t>(khz_.size() / 4);
+  if (quarter < 1) return {};
+  return {median({khz_.begin(), khz_.begin() + quarter}), median({khz_.end() - quarter, khz_.end()})};
 }
 
 }  // namespace repbnn

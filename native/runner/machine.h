@@ -25,10 +25,14 @@ class CoreWatch {
  public:
   void look();
   const std::set<int>& seen() const { return seen_; }
+  // The clock in kHz under the first thread, in the first and in the last quarter of the looks; empty if not told. What
+  // an idle core says before and after a measurement says little of what ran.
+  std::vector<int64_t> speeds() const;
 
  private:
   std::map<int, uint64_t> ticks_;  // thread -> processor time when it was last looked at
   std::set<int> seen_;
+  std::vector<int64_t> khz_;
 };
 
 }  // namespace repbnn

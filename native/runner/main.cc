@@ -84,9 +84,9 @@ int timed_runs(const RunnerOptions& options, Session& session, int64_t resident_
   if (!measure(measurement, options.effort)) return failed_run(options);
   const double used = cpu_seconds() - cpu;
   const int64_t peak = peak_resident_bytes() - resident_before;
-  std::string ran_on;
-  for (int core : cores.seen()) ran_on += format("%s%d", ran_on.empty() ? "" : ", ", core);
-  emit("cores", "\"ran_on\": [" + ran_on + "]");
+  const std::string ran_on = join_numbers({cores.seen().begin(), cores.seen().end()});
+  const std::string khz = join_numbers(cores.speeds());
+  emit("cores", "\"ran_on\": [" + ran_on + "], \"khz\": " + (khz.empty() ? "null" : "[" + khz + "]"));
   emit("end", "\"cpu_seconds\": " + json_number(used) +
                   format(", \"peak_memory_bytes\": %lld", static_cast<long long>(peak > 0 ? peak : 0)));
   return 0;

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.devices.far.system import possible
+
 QUICK = ("--num-runs", "3", "--min-secs", "0", "--max-secs", "5")
 
 
@@ -166,6 +168,28 @@ def test_it_stays_on_the_cores_that_it_is_given(runner: Runner) -> None:
     _, events = runner.run("--cores", f"{1 << core:x}", "--roofline", "--min-secs", "0.5")
     assert [event for event in events if event["event"] == "affinity"] == []
     assert set(only(events, "cores")["ran_on"]) <= {core}
+
+
+CLOCKS = """
+mount -t tmpfs cores /sys/devices/system/cpu || exit 77
+for c in 0 1 2 3; do
+  mkdir -p /sys/devices/system/cpu/cpu$c/cpufreq; echo 2000000 >/sys/devices/system/cpu/cpu$c/cpufreq/scaling_cur_freq
+done
+(sleep 1; for c in 0 1 2 3; do echo 1500000 >/sys/devices/system/cpu/cpu$c/cpufreq/scaling_cur_freq; done) &
+exec "$@"
+"""
+
+
+def test_the_clock_under_it_is_told(runner: Runner) -> None:
+    if not possible() or len(os.sched_getaffinity(0)) > 4:
+        pytest.skip("this kernel gives no user namespace, or more cores than the four that are made up")
+    command = runner.command("--cores", "1", "--min-secs", "2")
+    code, events = runner.call(["unshare", "-Urm", "sh", "-c", CLOCKS, "sh", *command])
+    assert code == 0
+    assert only(events, "cores")["khz"] == [2000000, 1500000]
+    _, events = runner.run()
+    if not Path("/sys/devices/system/cpu/cpu0/cpufreq").exists():
+        assert only(events, "cores")["khz"] is None
 
 
 @pytest.mark.parametrize("mask", ["8" + "0" * 200, "4" + "0" * 100, "zz", "0"])
