@@ -6,6 +6,7 @@ librepbnn_delegate.so     our delegate
 libtensorflowlite_jni.so  TensorFlow Lite for Android, as Maven's archive has it, with its NOTICE (Android only)
 ========================  ==================================================================================
 
+Without a name it builds for phones and boards; ``android-x86_64``, for emulators, is built where it is named.
 Each file is held against what its ABI promises before it is left there: docs/binaries.md.
 """
 
@@ -25,6 +26,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import maven  # noqa: E402
+
 from repbnn_edge.elf import Elf  # noqa: E402
 from repbnn_edge.errors import RepbnnError, UnsupportedError  # noqa: E402
 
@@ -41,25 +44,23 @@ class Abi:
     glibc: tuple[int, ...] = ()
     page: int = 4096
     tls: bool = True
+    android: str = ""
+    """Android's own name of it."""
 
 
 _LINUX = frozenset({"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "ld-linux-aarch64.so.1"})
+_ANDROID = frozenset({"libc.so", "libm.so", "libdl.so", "liblog.so"})
 ABIS = {
-    "android-arm64": Abi(
-        "android/toolchain.cmake",
-        "aarch64",
-        frozenset({"libc.so", "libm.so", "libdl.so", "liblog.so"}),
-        (),
-        16384,
-        False,
-    ),
+    "android-arm64": Abi("android/toolchain.cmake", "aarch64", _ANDROID, (), 16384, False, "arm64-v8a"),
     "linux-aarch64": Abi("linux-aarch64.cmake", "aarch64", _LINUX, (2, 27), 65536),
 }
+EMULATORS = {"android-x86_64": Abi("android/toolchain.cmake", "x86_64", _ANDROID, (), 16384, False, "x86_64")}
+_ALL = {**ABIS, **EMULATORS}
 
 TFLITE = "org.tensorflow:tensorflow-lite:2.16.1:aar"
 TFLITE_SHA256 = "34b065817e294e7dd3569504e8b9454938ceae453b6a459da54d5f6e45d3c94e"
 NOTICE = f"""\
-{RUNTIME} is the arm64-v8a library of {TFLITE}, unchanged.
+{RUNTIME} is a library of {TFLITE}, unchanged.
 Copyright The TensorFlow Authors. Licensed under the Apache License, Version 2.0, which follows as the archive has it.
 
 """
@@ -68,9 +69,9 @@ Copyright The TensorFlow Authors. Licensed under the Apache License, Version 2.0
 def main(abis: Sequence[str]) -> int:
     """Build for the ABIs that are named, or for all."""
     try:
-        unknown = [abi for abi in abis if abi not in ABIS]
+        unknown = [abi for abi in abis if abi not in _ALL]
         if unknown:
-            raise UnsupportedError(unknown[0], "there is no such ABI", f"give {' or '.join(ABIS)}")
+            raise UnsupportedError(unknown[0], "there is no such ABI", f"give {' or '.join(_ALL)}")
         for abi in abis or ABIS:
             for path in build(abi):
                 print(f"{path.relative_to(ROOT)}  {path.stat().st_size:,} bytes")
@@ -86,14 +87,14 @@ def build(abi: str) -> list[Path]:
     Raises:
         UnsupportedError: a tool is missing, or what it made is not what the ABI promises.
     """
-    rules, folder = ABIS[abi], ROOT / "build" / "device" / abi
+    rules, folder = _ALL[abi], ROOT / "build" / "device" / abi
     tree = compile_targets(abi, "repbnn_delegate", "repbnn-runner")
     made = [tree / "native" / "runner" / RUNNER, tree / "native" / DELEGATE]
     for path in made:
         _check(path, rules)
     folder.mkdir(parents=True, exist_ok=True)
     placed = [_place(path, folder / path.name) for path in made]
-    return placed + (_android_runtime(folder) if abi == "android-arm64" else [])
+    return placed + (_android_runtime(folder, rules.android) if rules.android else [])
 
 
 def compile_targets(abi: str, *targets: str) -> Path:
@@ -107,9 +108,11 @@ def compile_targets(abi: str, *targets: str) -> Path:
     cmake, ninja = (shutil.which(name, path=tools) for name in ("cmake", "ninja"))
     if cmake is None or ninja is None:
         raise UnsupportedError(abi, "cmake or ninja is not installed", "run `make setup`, which brings both")
-    toolchain = ROOT / "native" / "toolchains" / ABIS[abi].toolchain
+    rules = _ALL[abi]
+    toolchain = ROOT / "native" / "toolchains" / rules.toolchain
     forget_other_toolchain(tree)
     settings = [f"-DCMAKE_TOOLCHAIN_FILE={toolchain}", f"-DCMAKE_MAKE_PROGRAM={ninja}", "-DREPBNN_TESTS=OFF"]
+    settings += [f"-DANDROID_ABI={rules.android}"] if rules.android else []
     _run(abi, [cmake, "-S", ROOT, "-B", tree, "-G", "Ninja", f"-DREPBNN_PYTHON={sys.executable}", *settings])
     jobs = os.environ.get("JOBS", str(os.cpu_count() or 1))
     _run(abi, [cmake, "--build", tree, "-j", jobs, "--target", *targets])
@@ -154,11 +157,11 @@ def _place(source: Path, target: Path) -> Path:
     return target
 
 
-def _android_runtime(folder: Path) -> list[Path]:
+def _android_runtime(folder: Path, abi: str) -> list[Path]:
     library, notice = folder / RUNTIME, folder / f"{RUNTIME}.NOTICE"
     if not (library.is_file() and notice.is_file()):
         with tempfile.TemporaryDirectory() as scratch, zipfile.ZipFile(_archive(Path(scratch))) as archive:
-            (Path(scratch) / RUNTIME).write_bytes(archive.read(f"jni/arm64-v8a/{RUNTIME}"))
+            (Path(scratch) / RUNTIME).write_bytes(archive.read(f"jni/{abi}/{RUNTIME}"))
             (Path(scratch) / "notice").write_bytes(NOTICE.encode() + archive.read("LICENSE"))
             _place(Path(scratch) / RUNTIME, library)
             _place(Path(scratch) / "notice", notice)
@@ -172,10 +175,14 @@ def _archive(scratch: Path) -> Path:
     copy = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
     where = [f"-Dartifact={TFLITE}", f"-DoutputDirectory={scratch}", "-Dmdep.useBaseVersion=true"]
     for mode in (["-o"], []):  # what the local repository has needs no network
-        if subprocess.run(["mvn", *mode, "-q", "-B", copy, *where], capture_output=True, check=False).returncode == 0:
+        done = subprocess.run(["mvn", *mode, "-q", "-B", copy, *where], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
             break
     else:
-        raise UnsupportedError(TFLITE, "mvn cannot get it", "see whether Maven reaches its repositories")
+        if maven.unreachable(done.stdout + done.stderr):
+            raise UnsupportedError(TFLITE, "Maven cannot reach its repositories", "see its network settings")
+        sys.stderr.write(done.stdout[-4000:] + done.stderr[-4000:])
+        raise UnsupportedError(TFLITE, "mvn cannot get it", "see the message above")
     (archive,) = scratch.glob("*.aar")
     if hashlib.sha256(archive.read_bytes()).hexdigest() != TFLITE_SHA256:
         raise UnsupportedError(TFLITE, "its bytes are not those that were pinned", "do not use it")

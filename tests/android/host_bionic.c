@@ -1,5 +1,5 @@
-/* What Android's x86-64 libtensorflowlite_jni.so asks of bionic and glibc lacks: preloaded into a desktop JVM, for tests.
-   Layouts that differ (FILE, the numbers of sysconf) are translated; nothing else is. */
+/* What Android's x86-64 libraries, TensorFlow Lite's and ours, ask of bionic and glibc lacks: preloaded into a desktop JVM,
+   for tests. Layouts that differ (FILE, the numbers of sysconf) are translated; nothing else is. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -29,11 +29,15 @@ int __system_property_get(const char *name, char *value) {
 
 void android_set_abort_message(const char *message) { fprintf(stderr, "abort: %s\n", message); }
 
-int __android_log_vprint(int priority, const char *tag, const char *format, va_list arguments) {
+int __android_log_write(int priority, const char *tag, const char *text) {
   (void)priority;
+  return fprintf(stderr, "[%s] %s\n", tag, text);
+}
+
+int __android_log_vprint(int priority, const char *tag, const char *format, va_list arguments) {
   char line[1024];
   vsnprintf(line, sizeof line, format, arguments);
-  return fprintf(stderr, "[%s] %s\n", tag, line);
+  return __android_log_write(priority, tag, line);
 }
 
 int __android_log_print(int priority, const char *tag, const char *format, ...) {

@@ -1,5 +1,6 @@
-// liblog.so for tests: what Android's C library has and musl's lacks, so that Android's arm64 programs and libraries run
-// under qemu-aarch64 on musl's loader. Preloaded, hence asked before musl where both define a name.
+// liblog.so for tests: what Android's C library has and musl's lacks, so that Android's programs and libraries run on
+// musl's loader: arm64's under qemu-aarch64, x86_64's as they are. Preloaded, hence asked before musl where both define a
+// name.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-// Android code reads its stack guard at tp + 40, where musl lays the first module's thread-local variables: this
+// Android's arm64 code reads its stack guard at tp + 40, where musl lays the first module's thread-local variables: this
 // library's, which nobody writes. The first ones are read, so all of them are kept.
 _Thread_local volatile char guard_slots[256];
 __attribute__((constructor)) static void keep_guard_slots(void) { guard_slots[255] = 0; }

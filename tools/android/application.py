@@ -13,7 +13,7 @@ import library
 import needs
 import stamps
 from archives import Entry
-from layout import ABIS, BUILD, MIN_SDK, OUTPUTS, ROOT, SAMPLE, version
+from layout import APP_ABIS, BUILD, MIN_SDK, OUTPUTS, ROOT, SAMPLE, version
 from needs import FRAMEWORK, BuildError
 
 _MAIN = SAMPLE / "src" / "main"
@@ -34,7 +34,7 @@ def build() -> Path:
     entries.append(Entry("classes.dex", _dex().read_bytes()))
     archive = artifacts.unpacked(java.TFLITE)
     entries.append(Entry("assets/LICENSE-TensorFlow-Lite.txt", (archive / "LICENSE").read_bytes()))
-    for abi in ABIS:
+    for abi in APP_ABIS:
         folder = binaries.for_android(abi)
         libraries = [*(folder / name for name in binaries.NAMES), archive / "jni" / abi / _RUNTIME]
         entries += [Entry(f"lib/{abi}/{path.name}", path.read_bytes(), stored=True) for path in libraries]

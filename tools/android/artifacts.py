@@ -7,6 +7,7 @@ import zipfile
 from functools import cache
 from pathlib import Path
 
+import maven
 import needs
 import stamps
 from layout import BUILD, DEMO
@@ -54,11 +55,7 @@ def jar(name: str) -> Path:
 def _list() -> dict[str, Path]:
     listing = BUILD / "artifacts.txt"
     options = ("-DoutputAbsoluteArtifactFilename=true", f"-DoutputFile={listing}")
-    command = ["mvn", "-q", "-B", "-f", _POM, "-Ptests", f"{_PLUGIN}:list", *options]
-    try:
-        needs.run([command[0], "-o", *command[1:]], "Maven, offline")
-    except BuildError:
-        needs.run(command, "Maven")
+    _maven("-f", _POM, "-Ptests", f"{_PLUGIN}:list", *options)
     found = {}
     for line in listing.read_text().splitlines():
         fields = line.strip().split(" -- ")[0].split(":")
@@ -66,6 +63,21 @@ def _list() -> dict[str, Path]:
             found[f"{fields[0]}:{fields[1]}"] = Path(fields[-1])
     listing.unlink()
     return found
+
+
+def _maven(*words: str | Path) -> None:
+    """Run Maven on what it has, else with the network."""
+    try:
+        needs.run(["mvn", "-o", "-q", "-B", *words], "Maven, offline")
+        return
+    except BuildError:
+        pass
+    try:
+        needs.run(["mvn", "-q", "-B", *words], "Maven")
+    except BuildError as error:
+        if maven.unreachable(str(error)):
+            raise BuildError(f"Maven cannot reach its repositories, so see its network settings: {error}") from error
+        raise
 
 
 @cache
@@ -84,21 +96,16 @@ def dexer() -> str:
 
 def _r8(repository: Path) -> str | None:
     group, artifact, version = _R8.split(":")
-    get = ("-q", "-B", f"{_PLUGIN}:get", f"-Dartifact={_R8}", "-Dtransitive=false")
-    for mode in (("mvn", "-o"), ("mvn",)):
-        try:
-            needs.run((*mode, *get), "Maven")
-        except BuildError:
-            continue
-        return str(repository / group.replace(".", "/") / artifact / version / f"{artifact}-{version}.jar")
-    return None
+    try:
+        _maven(f"{_PLUGIN}:get", f"-Dartifact={_R8}", "-Dtransitive=false")
+    except BuildError:
+        return None
+    return str(repository / group.replace(".", "/") / artifact / version / f"{artifact}-{version}.jar")
 
 
 def _other_dexer() -> str:
     listing = BUILD / "dexer-classpath.txt"
-    needs.run(
-        ["mvn", "-q", "-B", "-f", _OTHER_DEXER, f"{_PLUGIN}:build-classpath", f"-Dmdep.outputFile={listing}"], "Maven"
-    )
+    _maven("-f", _OTHER_DEXER, f"{_PLUGIN}:build-classpath", f"-Dmdep.outputFile={listing}")
     classpath = listing.read_text().strip()
     listing.unlink()
     return classpath

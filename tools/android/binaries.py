@@ -1,4 +1,4 @@
-"""The native libraries: for phones with the project's own Android toolchain, for tests with the host's."""
+"""The native libraries, by the project's own Android toolchain."""
 
 from __future__ import annotations
 
@@ -21,15 +21,8 @@ def for_android(abi: str) -> Path:
         raise needs.BuildError("the toolchain is not there yet, so run `make setup`, which brings it")
     needs.run([python, ROOT / "tools" / "device.py", ABIS[abi]], "building the delegate")
     delegate = ROOT / "build" / "device" / ABIS[abi] / NAMES[0]
-    toolchain = (f"-DCMAKE_TOOLCHAIN_FILE={_TOOLCHAIN}", f"-DREPBNN_PYTHON={python}")
+    toolchain = (f"-DCMAKE_TOOLCHAIN_FILE={_TOOLCHAIN}", f"-DANDROID_ABI={abi}", f"-DREPBNN_PYTHON={python}")
     return _build(f"native-{abi}", *toolchain, f"-DREPBNN_DELEGATE={delegate}")
-
-
-def for_host() -> Path:
-    """The folder of both libraries for this machine; the delegate is the one that ``make native`` builds."""
-    built = ROOT / "build" / "native" / "native" / NAMES[0]
-    delegate = (f"-DREPBNN_DELEGATE={built}",) if built.is_file() else ()
-    return _build("native-host", *delegate)
 
 
 def java_home() -> Path:

@@ -1,7 +1,7 @@
-"""Android's own TFLite library for x86-64, made loadable in a desktop JVM. For tests: never ship the result.
+"""Android's x86-64 libraries, TFLite's and ours, made loadable in a desktop JVM. For tests: never ship the result.
 
-Its symbol versions are bionic's, which glibc does not know: they are dropped. ``sysconf`` numbers its names in another
-way there: calls go to ``bysconf``, which tests/android/host_bionic.c holds together with what glibc lacks.
+Their symbol versions are bionic's, which glibc does not know: they are dropped. ``sysconf`` numbers its names in
+another way there: calls go to ``bysconf``, which tests/android/host_bionic.c holds together with what glibc lacks.
 """
 
 from __future__ import annotations
@@ -17,23 +17,26 @@ import stamps
 from layout import BUILD, ROOT
 
 _BIONIC = ROOT / "tests" / "android" / "host_bionic.c"
+_ABI = "x86_64"
 _DYNAMIC = 2
 _VERSION_TAGS = (0x6FFFFFF0, 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF)
 _IGNORED_TAG = 0x6000000D + 0x1000  # a tag of no meaning: entries cannot be taken out
 _ANDROID_LIBRARIES = ("libc.so", "libm.so", "libdl.so", "liblog.so")
 
 
-def runtime() -> Path:
-    """The folder of libtensorflowlite_jni.so and of what must be preloaded with it, libhost_bionic.so."""
+def libraries() -> Path:
+    """The folder of all three libraries, and of what must be preloaded with them, libhost_bionic.so."""
     folder = BUILD / "host-runtime"
-    source = artifacts.unpacked(java.TFLITE) / "jni" / "x86_64" / "libtensorflowlite_jni.so"
-    target, preload = folder / source.name, folder / "libhost_bionic.so"
-    key = stamps.digest([source, _BIONIC, Path(__file__)])
-    if not stamps.is_fresh(target, key):
+    runtime = artifacts.unpacked(java.TFLITE) / "jni" / _ABI / "libtensorflowlite_jni.so"
+    sources = [runtime, *(binaries.for_android(_ABI) / name for name in binaries.NAMES)]
+    preload = folder / "libhost_bionic.so"
+    key = stamps.digest([*sources, _BIONIC, Path(__file__)])
+    if not stamps.is_fresh(preload, key):
         folder.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(_without_names(_patched(source.read_bytes())))
+        for source in sources:
+            (folder / source.name).write_bytes(_without_names(_patched(source.read_bytes())))
         needs.run(["cc", "-O1", "-fPIC", "-shared", "-o", preload, _BIONIC, "-ldl"], "the host's C compiler")
-        stamps.mark(target, key)
+        stamps.mark(preload, key)
     return folder
 
 
@@ -55,7 +58,7 @@ def _patched(library: bytes) -> bytes:
     for at in _dynamic_entries(data):
         if struct.unpack_from("<Q", data, at)[0] in _VERSION_TAGS:
             struct.pack_into("<Q", data, at, _IGNORED_TAG)
-    return _renamed(data, "sysconf", "bysconf")
+    return bytes(data).replace(b"\0sysconf\0", b"\0bysconf\0")
 
 
 def _without_names(library: bytes) -> bytes:
@@ -66,12 +69,6 @@ def _without_names(library: bytes) -> bytes:
         if tag == 1 and _name(data, value) in _ANDROID_LIBRARIES:
             struct.pack_into("<Q", data, at, _IGNORED_TAG)
     return bytes(data)
-
-
-def _renamed(data: bytearray, old: str, new: str) -> bytes:
-    before, after = f"\0{old}\0".encode(), f"\0{new}\0".encode()
-    assert len(before) == len(after) and data.count(before) == 1
-    return bytes(data).replace(before, after)
 
 
 def _segments(data: bytes) -> list[tuple[int, int, int, int]]:

@@ -13,8 +13,10 @@ LIBRARY = DEMO / "repbnn"
 SAMPLE = DEMO / "sample"
 MIN_SDK = 24
 TARGET_SDK = 34
-ABIS = {"arm64-v8a": "android-arm64"}
-"""Android's name of an ABI -> the folder of it under build/device."""
+ABIS = {"arm64-v8a": "android-arm64", "x86_64": "android-x86_64"}
+"""What the library has, phones and emulators: Android's name of an ABI -> the folder of it under build/device."""
+APP_ABIS = ("arm64-v8a",)
+"""What the sample app has: the other one would add 5 MB to it, most of them TensorFlow Lite's."""
 
 
 def version() -> str:

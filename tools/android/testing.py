@@ -9,7 +9,6 @@ from pathlib import Path
 
 import application
 import artifacts
-import binaries
 import hosting
 import java
 import library
@@ -33,7 +32,7 @@ def run(only: Sequence[str] = (), flags: Sequence[str] = ()) -> int:
     _fixtures()
     names = list(only) or sorted(path.stem for path in stamps.files(*_TEST_SOURCES) if path.stem.endswith("Test"))
     packages = {path.stem: _class_name(path) for path in stamps.files(*_TEST_SOURCES)}
-    libraries = f"{binaries.for_host()}:{hosting.runtime()}"
+    libraries = hosting.libraries()
     failing = hosting.failing()
     command = [
         "java",
@@ -52,11 +51,11 @@ def run(only: Sequence[str] = (), flags: Sequence[str] = ()) -> int:
         "org.junit.runner.JUnitCore",
         *(packages[name] for name in names),
     ]
-    preloaded = f"{hosting.runtime() / 'libhost_bionic.so'}:{failing}"
+    preloaded = f"{libraries / 'libhost_bionic.so'}:{failing}"
     environment = {
         **os.environ,
         "LD_PRELOAD": preloaded,
-        "LD_LIBRARY_PATH": libraries,
+        "LD_LIBRARY_PATH": str(libraries),
     }
     return subprocess.run(command, env=environment, cwd=DEMO).returncode
 

@@ -1,4 +1,4 @@
-"""Lists what Android libraries import from Android's own, one ``library symbol [object]`` a line: see imports.txt."""
+"""Lists what Android libraries import from Android's own: ``library symbol [object]`` lines, tflite_imports_*.txt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def main() -> int:
     for path in sys.argv[1:]:
         for symbol in Elf(Path(path).read_bytes()).imports():
             if symbol.weak and symbol.library is None:
-                continue  # tools' own hooks (gcov): absent from every phone
+                continue  # hooks (gcov's, TensorFlow Lite's own): absent from every phone
             kind = " object" if symbol.kind == "object" else ""
             lines.add(f"{symbol.library or LOG} {symbol.name}{kind}")
     print("\n".join(sorted(lines)))

@@ -1,6 +1,6 @@
 """Makes what replaces Android's NDK here: stub libraries to link against, start-up code, and the compiler's commands.
 
-``python sysroot.py FOLDER`` leaves in it::
+``python sysroot.py FOLDER arm64`` (or ``x86_64``, for emulators) leaves in it::
 
     bin/{clang,clang++,ld.lld,ar,ranlib}   the pinned ziglang's own clang and lld
     shared/lib{c,m,dl,log}.so              stubs of what TensorFlow Lite's library imports, and of the log
@@ -25,14 +25,15 @@ sys.path.insert(0, str(HERE.parent))
 
 from zig import find_zig, includes, write_command  # noqa: E402
 
-LISTS = {
-    "shared": ["tflite_imports.txt", "log_imports.txt"],
-    "executable": ["tflite_imports.txt", "log_imports.txt", "executable_imports.txt"],
-}
+SHARED = ("tflite_imports_{}.txt", "log_imports.txt")
+LISTS = {"shared": SHARED, "executable": (*SHARED, "executable_imports.txt")}
 VERSIONED = ("libc.so", "libm.so", "libdl.so")  # shipped files name liblog's symbols without a version
-TARGET = "--target=aarch64-linux-android21 -Wno-unused-command-line-argument"
-# Made for size and for whatever links it, optimised or not. Atomics inline: outlined ones would need compiler-rt.
-FLAGS = ["-Os", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-mno-outline-atomics"]
+MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
+TARGET = "--target={}-linux-android21 -Wno-unused-command-line-argument"
+# Made for size and for whatever links it, optimised or not.
+FLAGS = ["-Os", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-ffunction-sections"]
+# Atomics inline: outlined ones would need compiler-rt.
+MACHINE_FLAGS = {"arm64": ["-mno-outline-atomics"], "x86_64": []}
 # What throws and catches: libc++abi's exceptions and types, and libunwind, which finds frames by dl_iterate_phdr.
 LIBCXX_SOURCES = ("algorithm", "memory", "stdexcept", "string")
 LIBCXXABI_SOURCES = (
@@ -53,46 +54,47 @@ LINK = ["-shared", "-z", "max-page-size=16384"]
 
 def main() -> int:
     """Make the folder named on the command line, unless it stands for these very sources already."""
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 3 or sys.argv[2] not in MACHINES:
         print(__doc__, file=sys.stderr)
         return 2
-    folder = Path(sys.argv[1]).resolve()
+    folder, abi = Path(sys.argv[1]).resolve(), sys.argv[2]
     zig = find_zig()
     if zig is None:
         return 3
-    stamp, fingerprint = folder / "stamp", _fingerprint(zig)
+    stamp, fingerprint = folder / "stamp", _fingerprint(abi, zig)
     if not (stamp.is_file() and stamp.read_text() == fingerprint):
-        _make(folder, zig)
+        _make(folder, abi, zig)
         stamp.write_text(fingerprint)
     return 0
 
 
-def _make(folder: Path, zig: Path) -> None:
+def _make(folder: Path, abi: str, zig: Path) -> None:
     for name in ("bin", "lib", *LISTS):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    headers = includes([HERE / "include", *_headers(zig)])
+    headers = includes([HERE / "include", *_headers(abi, zig)])
     libcxx = f"-include libcxx_config.h {includes([zig.parent / 'lib' / 'libcxx' / 'include'])}"
-    clang = f'exec "{zig}" clang {TARGET} --ld-path="{folder}/bin/ld.lld" -nostdinc'
+    clang = f'exec "{zig}" clang {TARGET.format(MACHINES[abi])} --ld-path="{folder}/bin/ld.lld" -nostdinc'
     write_command(folder / "bin" / "clang", f'#!/bin/sh\n{clang} {headers} "$@"\n')
     write_command(folder / "bin" / "clang++", f'#!/bin/sh\n{clang} --driver-mode=g++ {libcxx} {headers} "$@"\n')
     for name in ("ld.lld", "ar", "ranlib"):
         write_command(folder / "bin" / name, f'#!/bin/sh\nexec "{zig}" {name} "$@"\n')
     for kind, lists in LISTS.items():
-        for library, symbols in _read(HERE / name for name in lists).items():
+        for library, symbols in _read(HERE / name.format(abi) for name in lists).items():
             _stub(folder, kind, library, symbols)
-    _support(folder, zig)
+    _support(folder, zig, [*FLAGS, *MACHINE_FLAGS[abi]])
 
 
-def _headers(zig: Path) -> list[Path]:
+def _headers(abi: str, zig: Path) -> list[Path]:
     """The compiler's own, then musl's, whose types bionic lays out alike where executable_imports.txt lets us go."""
     library = zig.parent / "lib"
     libc = library / "libc" / "include"
-    names = ("aarch64-linux-musl", "generic-musl", "aarch64-linux-any", "any-linux-any")
+    machine, kernel = MACHINES[abi], {"arm64": "aarch64", "x86_64": "x86"}[abi]
+    names = (f"{machine}-linux-musl", "generic-musl", f"{kernel}-linux-any", "any-linux-any")
     return [library / "include", *(libc / name for name in names)]
 
 
-def _fingerprint(zig: Path) -> str:
-    digest = hashlib.sha256(f"{zig} {zig.stat().st_size}".encode())
+def _fingerprint(abi: str, zig: Path) -> str:
+    digest = hashlib.sha256(f"{abi} {zig} {zig.stat().st_size}".encode())
     for path in sorted(path for path in HERE.rglob("*") if path.is_file() and path.suffix != ".pyc"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -124,11 +126,11 @@ def _stub(folder: Path, kind: str, library: str, symbols: dict[str, bool]) -> No
     _run(*link, source.with_suffix(".o"))
 
 
-def _support(folder: Path, zig: Path) -> None:
+def _support(folder: Path, zig: Path, flags: list[str]) -> None:
     c: list[str | Path] = [folder / "bin" / "clang"]
     library = zig.parent / "lib"
     for name in ("start_shared", "start_executable"):
-        _run(*c, *FLAGS, "-c", HERE / "support" / f"{name}.c", "-o", folder / "lib" / f"{name}.o")
+        _run(*c, *flags, "-c", HERE / "support" / f"{name}.c", "-o", folder / "lib" / f"{name}.o")
     cxx: list[str | Path] = [folder / "bin" / "clang++", "-std=c++23", "-fexceptions", *_building_libcxx(library)]
     unwind = [f"-I{library / 'libunwind' / 'include'}", "-include", "unwind_log.h", *UNWIND]
     # libc++'s own sources where what a header leaves to the library is more than a line.
@@ -140,7 +142,7 @@ def _support(folder: Path, zig: Path) -> None:
     objects = []
     for source, compiler in sources:
         objects.append(folder / "lib" / f"{source.stem}.o")
-        _run(*compiler, *FLAGS, "-c", source, "-o", objects[-1])
+        _run(*compiler, *flags, "-c", source, "-o", objects[-1])
     archive = folder / "lib" / "libsupport.a"
     archive.unlink(missing_ok=True)
     _run(folder / "bin" / "ar", "rcs", archive, *objects)

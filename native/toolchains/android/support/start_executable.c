@@ -23,10 +23,17 @@ __asm__(
     ".hidden _start\n"
     ".type _start, %function\n"
     "_start:\n"
+#if defined(__aarch64__)
     "  mov x29, #0\n"
     "  mov x30, #0\n"
     "  mov x0, sp\n"
     "  b start\n"
+#else
+    "  xorl %ebp, %ebp\n"
+    "  movq %rsp, %rdi\n"
+    "  andq $-16, %rsp\n"
+    "  callq start\n"
+#endif
     ".section .note.android.ident, \"a\", %note\n"
     ".balign 4\n"
     ".long 8, 4, 1\n"
