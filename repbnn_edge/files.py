@@ -21,12 +21,19 @@ def write_whole(path: Path, data: bytes, *, overwrite: bool = True) -> None:
     """Write ``data`` to ``path`` so that a reader, a crash or a full disk never sees a part of it.
 
     The bytes go to a temporary file beside ``path``, are synced, and the file is then renamed. Partial files
-    that an earlier, killed run left for the same ``path`` are removed.
+    that an earlier, killed run left for the same ``path`` are removed. A device or a pipe (``/dev/null``,
+    ``/dev/stdout``) is written into, never replaced.
 
     Raises:
         UsageError: ``path`` exists and ``overwrite`` is false.
         StorageError: the disk is full, the folder is missing or cannot be written.
     """
+    try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(data)
+            return
+    except OSError as error:
+        raise storage_error(path, error) from error
     with whole_file(path, overwrite=overwrite) as partial, partial.open("xb") as stream:
         stream.write(data)
 

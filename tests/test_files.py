@@ -28,6 +28,21 @@ def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:
     assert litter(tmp_path) == []
 
 
+def test_a_pipe_or_device_is_written_into_and_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_bytes)
+        files.write_whole(pipe, b"one")
+        assert read.result() == b"one"
+    assert pipe.is_fifo() and litter(tmp_path) == []
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    with pytest.raises(StorageError, match="no space left"):
+        files.write_whole(full, b"one")
+    assert full.is_symlink()
+
+
 def test_an_existing_file_is_kept_without_overwrite(tmp_path: Path) -> None:
     path = tmp_path / "out.tflite"
     path.write_bytes(b"mine")
