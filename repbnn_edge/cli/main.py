@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from repbnn_edge import __version__, console, errors
 from repbnn_edge.cli import environment, register
+from repbnn_edge.files import storage_error
 from repbnn_edge.settings import load_config
 
 # Typer carries click under a name of its own since 0.26; its public exceptions lead to the base classes.
 _ClickUsageError: type[Exception] = typer.BadParameter.__base__  # type: ignore[assignment]
 _ClickException: type[Exception] = _ClickUsageError.__base__  # type: ignore[assignment]
 
+# What no call is to blame for: the disk.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 # Accepted anywhere on the line, so that `convert x --debug` works as people type it.
 _SWITCHES = {"--debug", "-v", "--verbose", "-q", "--quiet"}
 
@@ -128,6 +133,11 @@ def _as_error(problem: BaseException) -> errors.RepbnnError:
         return errors.UsageError(where, _message(problem), f"see '{where} --help'")
     if isinstance(problem, _ClickException):
         return errors.BadInputError("input", _message(problem), "check the path")
+    if isinstance(problem, OSError) and problem.errno in _DISK:
+        import tempfile
+
+        place = problem.filename or tempfile.gettempdir()  # a write that fails names no file
+        return storage_error(Path(os.fsdecode(place)), problem)
     if isinstance(problem, MemoryError):
         return errors.StorageError("memory", "there is not enough of it", "use a smaller input or fewer samples")
     return errors.RepbnnError(

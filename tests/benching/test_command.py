@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from rich.console import Console
 from repbnn_edge import console
 from repbnn_edge.benching import running
 from repbnn_edge.cli import bench_table, main
+from tests.devices.far.system import possible
 
 from . import made_up
 
@@ -69,6 +71,17 @@ def test_what_cannot_work_is_refused_before_anything_runs(
     assert main.run(["bench", str(rep_small), *flags]) == code
     errors = capsys.readouterr().err
     assert word in errors and "plan:" not in errors
+
+
+@pytest.mark.skipif(not possible(), reason="this kernel gives no namespace for a small disk")
+def test_a_full_disk_of_this_machine_is_told_as_one(rep_small: Path, tmp_path: Path) -> None:
+    small = 'mount -t tmpfs -o size=8k small "$1" || exit 77; export TMPDIR="$1"; shift; exec "$@"'
+    words = [sys.executable, "-m", "repbnn_edge.cli.main", "bench", str(rep_small), *FLAGS, "--json"]
+    command = ["unshare", "-Urm", "sh", "-c", small, "sh", str(tmp_path), *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"], error["what"]) == (9, 9, str(tmp_path)), done.stderr
+    assert "no space left" in error["why"] and "free some space" in error["do"]
 
 
 def test_nothing_to_measure_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
