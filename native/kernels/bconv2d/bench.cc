@@ -2,7 +2,8 @@
 //   bconv2d_bench [kernel] [repetitions]     kernel: a name of kernels.inc, or auto (the choice for each layer)
 // Columns: the convolution alone, up to its float values, and with Rep-ReActNet's whole epilogue.
 //   bconv2d_bench in_turn [kernel] [repetitions]   the same layers one after another, as the network runs them
-//   bconv2d_bench count KERNEL alone|full PASSES    only runs, for an instruction counter
+//   bconv2d_bench count KERNEL alone|full PASSES [LAYER]    only runs (0: only prepares), for an instruction counter
+//   bconv2d_bench layers                           the layers, one a line, in the order of their numbers
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -193,10 +194,22 @@ int in_turn(const std::string& name, int repetitions) {
   return 0;
 }
 
-int count(const std::string& name, bool full, int passes) {
+int count(const std::string& name, bool full, int passes, int only) {
+  const std::vector<NamedShape> shapes = rep_reactnet_shapes();
+  for (int k = 0; k < static_cast<int>(shapes.size()); ++k) {
+    if (only >= 0 && k != only) continue;
+    LayerBench layer(shapes[k].geometry, *kernel_for(name, shapes[k].geometry), full);
+    for (int i = 0; i < passes * shapes[k].branches; ++i) layer.run();
+  }
+  return 0;
+}
+
+int list_layers() {
+  std::printf("block kernel_height kernel_width stride in_channels filters branches out_height out_width\n");
   for (const NamedShape& shape : rep_reactnet_shapes()) {
-    LayerBench layer(shape.geometry, *kernel_for(name, shape.geometry), full);
-    for (int i = 0; i < passes * shape.branches; ++i) layer.run();
+    const Bconv2dGeometry& g = shape.geometry;
+    std::printf("%d %d %d %d %d %d %d %d %d\n", shape.block, g.kernel_height, g.kernel_width, g.stride_height,
+                g.in_channels, g.filters, shape.branches, g.out_height, g.out_width);
   }
   return 0;
 }
@@ -205,9 +218,11 @@ int count(const std::string& name, bool full, int passes) {
 }  // namespace repbnn
 
 int main(int argc, char** argv) {
-  if (argc == 5 && std::string(argv[1]) == "count") {
-    return repbnn::count(argv[2], std::string(argv[3]) == "full", std::atoi(argv[4]));
+  if ((argc == 5 || argc == 6) && std::string(argv[1]) == "count") {
+    return repbnn::count(argv[2], std::string(argv[3]) == "full", std::atoi(argv[4]),
+                         argc == 6 ? std::atoi(argv[5]) : -1);
   }
+  if (argc == 2 && std::string(argv[1]) == "layers") return repbnn::list_layers();
   if (argc > 1 && std::string(argv[1]) == "in_turn") {
     return repbnn::in_turn(argc > 2 ? argv[2] : "auto", argc > 3 ? std::atoi(argv[3]) : 50);
   }
