@@ -1,5 +1,6 @@
 #include "delegate/options.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
@@ -8,8 +9,6 @@
 
 namespace repbnn {
 namespace {
-
-constexpr int kMaxThreads = 256;
 
 struct Key {
   const char* name;
@@ -79,12 +78,8 @@ bool apply(const Key& key, const std::string& source, const char* value, Options
 
 bool parse_options(const char* const* keys, const char* const* values, size_t count, Options* options,
                    std::string* error) {
-  for (const Key& key : kKeys) {
-    const std::string name = environment_name(key.name);
-    const char* value = std::getenv(name.c_str());
-    if (value != nullptr && *value != '\0' && !apply(key, name, value, options, error)) return false;
-  }
   if (count > 0 && (keys == nullptr || values == nullptr)) return *error = "options: the list is null", false;
+  std::vector<const Key*> given;
   for (size_t i = 0; i < count; ++i) {
     const Key* key = keys[i] != nullptr ? find_key(keys[i]) : nullptr;
     if (key == nullptr) {
@@ -96,6 +91,14 @@ bool parse_options(const char* const* keys, const char* const* values, size_t co
     }
     if (values[i] == nullptr) return *error = format("option %s: its value is null", key->name), false;
     if (!apply(*key, key->name, values[i], options, error)) return false;
+    given.push_back(key);
+  }
+  for (const Key& key : kKeys) {
+    // Not looked at where the option is given: bench reads REPBNN_NUM_THREADS=1,2,4 and gives each in turn.
+    if (std::find(given.begin(), given.end(), &key) != given.end()) continue;
+    const std::string name = environment_name(key.name);
+    const char* value = std::getenv(name.c_str());
+    if (value != nullptr && *value != '\0' && !apply(key, name, value, options, error)) return false;
   }
   return true;
 }

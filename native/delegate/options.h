@@ -7,6 +7,8 @@
 
 namespace repbnn {
 
+constexpr int kMaxThreads = 256;
+
 struct Options {
   int num_threads = 0;  // 0: what the runtime recommends
   std::string implementation = "auto";
@@ -17,7 +19,8 @@ struct Options {
   std::string profiling;  // file that gets one JSON object about every step
 };
 
-// The environment first, then the pairs over it. False with a sentence in `error` when a key or value is unknown.
+// The pairs, and the environment where they say nothing. False with a sentence in `error` when a key or value is
+// unknown.
 bool parse_options(const char* const* keys, const char* const* values, size_t count, Options* options,
                    std::string* error);
 

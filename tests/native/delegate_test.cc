@@ -312,5 +312,14 @@ TEST(Options, EachErrorNamesWhatIsValid) {
   EXPECT_EQ(tflite_plugin_create_delegate(nullptr, nullptr, 1, nullptr), nullptr);  // no report_error to call
 }
 
+// A tool's own REPBNN_NUM_THREADS may be a list of which each row gets one.
+TEST(Options, TheEnvironmentIsReadOnlyWhereNoOptionIsGiven) {
+  setenv("REPBNN_NUM_THREADS", "1,2,4", 1);
+  EXPECT_EQ(create({}), nullptr);
+  EXPECT_NE(last_error.find("option REPBNN_NUM_THREADS: '1,2,4' is not valid"), std::string::npos) << last_error;
+  EXPECT_NE(Handle(create({{"num_threads", "2"}})), nullptr) << last_error;
+  unsetenv("REPBNN_NUM_THREADS");
+}
+
 }  // namespace
 }  // namespace repbnn
