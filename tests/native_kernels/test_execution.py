@@ -48,13 +48,13 @@ reads:
 
 
 @pytest.fixture(scope="module")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     pytest.importorskip("ziglang")
     folder = tmp_path_factory.mktemp("programs")
 
-    def build(status: int) -> Path:
-        source, program = folder / "program.s", folder / f"exits-with-{status}"
-        source.write_text(PROGRAM.replace("STATUS", str(status)))
+    def build(status: int, *, text: str = PROGRAM) -> Path:
+        source, program = folder / "program.s", folder / f"program-{status}"
+        source.write_text(text.replace("STATUS", str(status)))
         target = ["-target", "aarch64-linux-musl", "-mcpu=generic+sme2", "-nostdlib", "-static"]
         subprocess.run([sys.executable, "-m", "ziglang", "cc", *target, source, "-o", program], check=True)
         return program
@@ -64,7 +64,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
 
 @pytest.mark.parametrize("bits", [128, 256, 512])
 def test_every_instruction_is_counted(
-    build: Callable[[int], Path], sme2_emulator: Callable[[int], list[str]], bits: int
+    build: Callable[..., Path], sme2_emulator: Callable[[int], list[str]], bits: int
 ) -> None:
     counts = execution.executed([*sme2_emulator(bits), build(0)])
     assert execution.by_class(counts) == {
@@ -85,7 +85,16 @@ def test_every_instruction_is_counted(
 
 
 def test_a_program_that_fails_is_no_count(
-    build: Callable[[int], Path], sme2_emulator: Callable[[int], list[str]]
+    build: Callable[..., Path], sme2_emulator: Callable[[int], list[str]]
 ) -> None:
     with pytest.raises(subprocess.CalledProcessError):
         execution.executed([*sme2_emulator(256), build(3)])
+
+
+def test_a_vector_instruction_that_streaming_mode_lacks_ends_the_program(
+    build: Callable[..., Path], sme2_emulator: Callable[[int], list[str]]
+) -> None:
+    neon = PROGRAM.replace("    ptrue p0.s\n", "    ptrue p0.s\n    cnt v0.16b, v0.16b\n")
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        execution.executed([*sme2_emulator(256), build(0, text=neon)])
+    assert "Illegal instruction" in error.value.stderr.decode()
