@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from repbnn_edge.benching.foreign_output import events
+from repbnn_edge.devices.binaries import delegate_for
 from repbnn_edge.devices.cores import mask
-from repbnn_edge.devices.host import HostDevice, exit_event
+from repbnn_edge.devices.host import HostDevice, refusal
 from repbnn_edge.devices.interface import Device, Event
 from repbnn_edge.devices.remote import RemoteDevice
-from repbnn_edge.devices.streaming import LineProcess
-from repbnn_edge.errors import DeadlineError, UnsupportedError
+from repbnn_edge.devices.streaming import line_event
+from repbnn_edge.errors import RepbnnError, UnsupportedError
 from repbnn_edge.files import check_input_file, sha256_of
 from repbnn_edge.runtime.delegate import find_library
+from repbnn_edge.runtime.sessions import read_facts
 
 _EXPLAIN = "explain.json"
+_NOT_BUILT = UnsupportedError(
+    "the delegate", "this installation was built without it", "build it with `make native`, or --delegate none"
+)
 
 
 def measured_by(program: Path, device: Device) -> Device:
@@ -40,37 +44,25 @@ class ForeignRunner(HostDevice):
         super().__init__()
         self._program = program
 
+    def facts(self) -> dict[str, Any]:
+        """This machine, and who measures."""
+        return super().facts() | {"runner": self._program.name}
+
     def run(self, request: dict[str, Any], limit: float) -> Iterator[Event]:
         """Run the tool once, and give what it printed as events."""
+        try:
+            delegate = None if request["runtime"] == "lce" else delegate_for(request, find_library(), _NOT_BUILT)
+        except RepbnnError as error:  # this row cannot run; others may
+            yield from refusal(error)
+            return
+        if request["cores"] and not shutil.which("taskset"):
+            yield {"event": "affinity", "refused": "there is no taskset here"}
         with tempfile.TemporaryDirectory(prefix="repbnn-") as folder:
             explain = Path(folder) / _EXPLAIN
-            if request["cores"] and not shutil.which("taskset"):
-                yield {"event": "affinity", "refused": "there is no taskset here"}
-            delegate = _delegate_here(request)
-            flags = _flags(request, request["file"], str(delegate) if delegate else None, str(explain))
-            lines, code, seconds = self._lines(_pinned([str(self._program), *flags], request["cores"]), limit)
-            explained = explain.read_text(encoding="utf-8") if explain.is_file() else None
-        yield from _told(self._program, lines, code, seconds, explained)
-
-    def _lines(self, words: list[str], limit: float) -> tuple[list[str], int, float | None]:
-        process = LineProcess(["/bin/sh", "-c", 'exec "$@" 2>&1', "sh", *words])
-        self._running = process
-        if self._stopped:
-            process.kill()
-        try:
-            process.send(b"", close=True)
-            lines = [line.decode("utf-8", "replace") for line in process.lines(limit)]
-        except DeadlineError:
-            process.finish()
-            raise
-        except BaseException:
-            process.kill()
-            process.finish()
-            raise
-        finally:
-            self._running = None
-        code, _, seconds = process.finish()
-        return lines, code, seconds
+            flags = _flags(request, request["file"], str(delegate.resolve()) if delegate else None, str(explain))
+            words = _pinned([str(self._program), *flags], request["cores"])
+            running = self.spawn(["/bin/sh", "-c", 'exec "$@" 2>&1', "sh", *words], limit, read=line_event)
+            yield from _told(self._program, running, lambda: _text_of(explain))
 
 
 class FarForeignRunner:
@@ -94,29 +86,44 @@ class FarForeignRunner:
     def run(self, request: dict[str, Any], limit: float) -> Iterator[Event]:
         """Run the tool there once, and give what it printed as events."""
         device, model = self._device, Path(request["file"])
-        delegate = None if request["runtime"] == "lce" else device.delegate_for(request)
+        try:  # LCE's own tool knows LCE's operators without
+            delegate = None if request["runtime"] == "lce" else device.delegate_for(request)
+        except RepbnnError as error:
+            yield from refusal(error)
+            return
 
         def flags(places: Mapping[Path, str]) -> list[str]:
             return _flags(request, places[model], places[delegate] if delegate else None, _EXPLAIN)
 
         files = [model, *([delegate] if delegate else [])]
-        lines: list[str] = []
-        for event in device.run_program(self._program, files, flags, request["cores"], limit):
-            if event["event"] == "line":
-                lines.append(event["text"])
-            elif event["event"] == "exit":
-                explained = device.left(_EXPLAIN)
-                yield from _told(self._program, lines, event["code"], event["cpu_seconds"], explained)
-            else:
-                yield event
+        running = device.run_program(self._program, files, flags, request["cores"], limit)
+        yield from _told(self._program, running, lambda: device.left(_EXPLAIN))
 
 
-def _told(program: Path, lines: list[str], code: int, seconds: float | None, explained: str | None) -> Iterator[Event]:
-    """The events of one run of the tool, out of what it and the delegate wrote."""
-    version = f"sha256 {sha256_of(program)[:12]}"
-    if code == 0:
-        yield from events("\n".join(lines), (program.name, version), _delegate(explained))
-    yield exit_event(code, "\n".join(lines[-5:]), seconds)
+def _told(program: Path, running: Iterator[Event], explained: Callable[[], str | None]) -> Iterator[Event]:
+    """The events of one run of the tool, out of what it and the delegate wrote.
+
+    Args:
+        program: the tool.
+        running: a ``line`` event for each line that it prints, then ``exit``.
+        explained: gives what the delegate wrote, once the tool has ended.
+    """
+    lines: list[str] = []
+    for event in running:
+        if event["event"] == "line":
+            lines.append(event["text"])
+            continue
+        if event["event"] == "exit":
+            text = explained()
+            if event["code"] == 0:
+                delegate = None if text is None else vars(read_facts(text))
+                yield from events("\n".join(lines), (program.name, f"sha256 {sha256_of(program)[:12]}"), delegate)
+            event = {**event, "stderr": "\n".join(lines[-5:])}
+        yield event
+
+
+def _text_of(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def _flags(request: dict[str, Any], graph: str, delegate: str | None, explain: str) -> list[str]:
@@ -151,35 +158,3 @@ def _flags(request: dict[str, Any], graph: str, delegate: str | None, explain: s
 def _pinned(words: list[str], cores: Sequence[int]) -> list[str]:
     """The tool has no flag for cores; taskset has."""
     return ["taskset", mask(cores), *words] if cores and shutil.which("taskset") else words
-
-
-def _delegate_here(request: dict[str, Any]) -> Path | None:
-    """The delegate that the tool is to load; LCE's own tool knows LCE's operators without."""
-    if request["delegate"] == "none" or request["runtime"] == "lce":
-        return None
-    if request["delegate"] != "auto":
-        return Path(request["delegate"]).resolve()
-    if b"LceBconv2d" not in Path(request["file"]).read_bytes():
-        return None
-    library = find_library()
-    if library is None:
-        raise UnsupportedError(
-            "the delegate", "this installation was built without it", "build it with `make native`, or --delegate none"
-        )
-    return library
-
-
-def _delegate(explained: str | None) -> dict[str, Any] | None:
-    """The ``delegate`` of a bench report, out of what it wrote."""
-    if explained is None:
-        return None
-    body = json.loads(explained)
-    left = [node for node in body["nodes"] if not node["claimed"]]
-    return {
-        "version": body["version"],
-        "implementation": body["implementation"],
-        "nodes_total": len(body["nodes"]),
-        "nodes_delegated": len(body["nodes"]) - len(left),
-        "partitions": body["partitions"],
-        "refused": [{key: node[key] for key in ("node", "op", "reason")} for node in left],
-    }

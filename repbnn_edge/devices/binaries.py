@@ -13,12 +13,14 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from repbnn_edge import console
-from repbnn_edge.errors import BadInputError, DeviceError
-from repbnn_edge.files import storage_error, write_whole
+from repbnn_edge.errors import BadInputError, DeviceError, RepbnnError
+from repbnn_edge.files import check_input_file, storage_error, write_whole
 from repbnn_edge.settings import cache_folder
 
 RUNNER, DELEGATE = "repbnn-runner", "librepbnn_delegate.so"
@@ -123,6 +125,30 @@ def given_library(path: Path) -> Path:
     if magic != b"\x7fELF":
         raise BadInputError(str(path), "it is no shared library of Linux or Android", "check --runtime-library")
     return path
+
+
+def delegate_for(request: Mapping[str, Any], own: Path | None, missing: RepbnnError) -> Path | None:
+    """The delegate that a row is to load, as it lies here; None where there is none to load.
+
+    Args:
+        request: see ``interface.Device.run``.
+        own: ours, for where the row runs; None where it was not built.
+        missing: raised where it is needed and was not built.
+
+    Raises:
+        BadInputError: the user named a file that is none.
+    """
+    wanted = request["delegate"]
+    if wanted == "none":
+        return None
+    if wanted != "auto":
+        check_input_file(Path(wanted))
+        return Path(wanted)
+    if b"LceBconv2d" not in Path(request["file"]).read_bytes():
+        return None
+    if own is None:
+        raise missing
+    return own
 
 
 def _fetch(abi: str, folder: Path, device: str) -> Path:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from repbnn_edge.devices import host_facts
 from repbnn_edge.devices.interface import Event
 from repbnn_edge.devices.streaming import LineProcess, parse_event
-from repbnn_edge.errors import DeadlineError
+from repbnn_edge.errors import DeadlineError, RepbnnError
 
 _WORKER = "repbnn_edge.benching.worker"
 
@@ -42,36 +42,56 @@ class HostDevice:
 
     def run(self, request: dict[str, Any], limit: float) -> Iterator[Event]:
         """Run one worker, which reads ``request`` from its stdin."""
-        worker = LineProcess([sys.executable, "-m", _WORKER])
-        self._running = worker
+        yield from self.spawn([sys.executable, "-m", _WORKER], limit, json.dumps(request).encode())
+
+    def spawn(
+        self,
+        command: Sequence[str],
+        limit: float,
+        data: bytes = b"",
+        read: Callable[[bytes], Event | None] = parse_event,
+    ) -> Iterator[Event]:
+        """Run a program once: its events, then ``exit`` as ``interface.Device.run`` has it.
+
+        Args:
+            command: the program and its arguments.
+            limit: seconds.
+            data: for its stdin.
+            read: what makes an event of a line.
+
+        Raises:
+            DeadlineError: ``limit`` passed; the program is ended.
+        """
+        process = LineProcess(command)
+        self._running = process
         if self._stopped:  # between two rows
-            worker.kill()
+            process.kill()
         try:
-            worker.send(json.dumps(request).encode(), close=True)
-            for line in worker.lines(limit):
-                event = parse_event(line)
+            process.send(data, close=True)
+            for line in process.lines(limit):
+                event = read(line)
                 if event:
                     yield event
         except DeadlineError:
-            worker.finish()
+            process.finish()
             raise
-        except BaseException:  # Ctrl-C among them: no worker outlives us
-            worker.kill()
-            worker.finish()
+        except BaseException:  # Ctrl-C among them: no program outlives us
+            process.kill()
+            process.finish()
             raise
         finally:
             self._running = None
-        yield exit_event(*worker.finish())
+        yield exit_event(*process.finish())
 
     def stop(self) -> None:
-        """End the worker that runs, and any that starts later."""
+        """End what runs, and what starts later."""
         self._stopped = True
-        worker = self._running
-        if worker is not None:
-            worker.kill()
+        process = self._running
+        if process is not None:
+            process.kill()
 
     def close(self) -> None:
-        """End the worker that runs."""
+        """End what runs."""
         self.stop()
 
 
@@ -84,3 +104,9 @@ def exit_event(code: int, errors: str, cpu_seconds: float | None) -> Event:
         except ValueError:
             name = f"signal {-code}"
     return {"event": "exit", "code": code, "signal": name, "stderr": errors, "cpu_seconds": cpu_seconds}
+
+
+def refusal(error: RepbnnError) -> Iterator[Event]:
+    """The events of a row that cannot run on a device: others may."""
+    yield {"event": "error", "code": error.exit_code, "what": error.what, "why": error.why, "do": error.do}
+    yield exit_event(error.exit_code, "", None)

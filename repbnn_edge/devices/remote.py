@@ -13,13 +13,12 @@ from repbnn_edge.devices import binaries, far_scripts
 from repbnn_edge.devices.cores import mask
 from repbnn_edge.devices.far_end import FarEnd, UnusableFolderError, version_of
 from repbnn_edge.devices.far_facts import FarFacts
-from repbnn_edge.devices.host import exit_event
+from repbnn_edge.devices.host import refusal
 from repbnn_edge.devices.interface import Event
 from repbnn_edge.devices.shell import Shell, call, quote
 from repbnn_edge.devices.streaming import line_event
 from repbnn_edge.elf import Elf
 from repbnn_edge.errors import DeviceError, RepbnnError, UnsupportedError
-from repbnn_edge.files import check_input_file
 
 _BASE, _ANSWER = "repbnn-edge", "answer.bin"
 _CLEANING_SECONDS = 120.0
@@ -127,8 +126,7 @@ class RemoteDevice:
         try:
             runner, local = self._files(request)
         except RepbnnError as error:  # this row cannot run there; others may
-            yield {"event": "error", "code": error.exit_code, "what": error.what, "why": error.why, "do": error.do}
-            yield exit_event(error.exit_code, "", None)
+            yield from refusal(error)
             return
         places = far.provide([runner, *local.values()])
         words = [places[runner], *(word for option, path in local.items() for word in (option, places[path]))]
@@ -181,7 +179,7 @@ class RemoteDevice:
         """The delegate that ``request`` asks for, as it lies here; None where none is to be loaded.
 
         Raises:
-            DeviceError: there is none for the device.
+            DeviceError, BadInputError: there is none for the device, or the user named a file that is none.
         """
         return self._delegate(request, binaries.find(self._known().abi, self.name))
 
@@ -231,17 +229,8 @@ class RemoteDevice:
             )
 
     def _delegate(self, request: dict[str, Any], files: binaries.Binaries) -> Path | None:
-        wanted = request["delegate"]
-        if wanted == "none":
-            return None
-        if wanted != "auto":
-            check_input_file(Path(wanted))
-            return Path(wanted)
-        if b"LceBconv2d" not in Path(request["file"]).read_bytes():
-            return None
-        if files.delegate is None:
-            raise DeviceError(self.name, "this installation has no delegate for it", "build it with `make device`")
-        return files.delegate
+        missing = DeviceError(self.name, "this installation has no delegate for it", "build it with `make device`")
+        return binaries.delegate_for(request, files.delegate, missing)
 
     def stop(self) -> None:
         """End what runs."""

@@ -169,7 +169,7 @@ class _CompiledSession:
             self._model = CompiledModel(
                 model_content=data, num_threads=threads, delegate_options=settings, use_delegate=ours
             )
-            self.delegate = _facts(explain) if ours else None
+            self.delegate = read_facts(explain.read_text(encoding="utf-8")) if ours else None
         self.runtime = ("litert-compiled", self._model.version)
         (self.input_shape,) = self._model.input_shapes
         self.input_type = np.dtype(self._model.input_types[0])
@@ -202,7 +202,7 @@ class _TfliteSession:
             self._data = data
             self._open(module, threads, delegates, explain)
             if ours:
-                self.delegate = _facts(explain)
+                self.delegate = read_facts(explain.read_text(encoding="utf-8"))
         (details,) = self._interpreter.get_input_details()
         (result,) = self._interpreter.get_output_details()
         self.input_shape = tuple(int(size) for size in details["shape"])
@@ -218,7 +218,7 @@ class _TfliteSession:
                 )
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            left = _facts(explain).binary_refused if explain.is_file() else []
+            left = read_facts(explain.read_text(encoding="utf-8")).binary_refused if explain.is_file() else []
             if left:  # whatever the runtime says of an operator that it does not know, this is why
                 why = f"the delegate left operator {left[0]['node']} {left[0]['op']}: {left[0]['reason']}"
                 raise UnsupportedError("the file", why, "see `repbnn-edge inspect`, or use --runtime lce") from error
@@ -290,8 +290,13 @@ def _foreign_delegate(module: Any, library: str, options: dict[str, str]) -> Any
         raise BadInputError(library, f"it cannot be loaded ({error})", "check --delegate") from error
 
 
-def _facts(explain: Path) -> DelegateFacts:
-    body = json.loads(explain.read_text(encoding="utf-8"))
+def read_facts(explanation: str) -> DelegateFacts:
+    """What our delegate took, out of what it wrote where its option ``explain`` says.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is none of ours.
+    """
+    body = json.loads(explanation)
     nodes = body["nodes"]
     refused = [{key: node[key] for key in ("node", "op", "reason")} for node in nodes if not node["claimed"]]
     return DelegateFacts(

@@ -132,6 +132,16 @@ def test_a_tool_that_fails_is_told_by_its_last_words(rep_small: Path, tmp_path: 
     assert row.verdict.status == "failed" and "Failed to load delegate" in row.verdict.reasons[0].detail
 
 
+def test_a_row_without_its_delegate_fails_alone(rep_small: Path, tmp_path: Path) -> None:
+    (tmp_path / "says").write_text(NEW)
+    tool = _tool(tmp_path, f"cat '{tmp_path}/says' >&2")
+    options: dict[str, Any] = {"runtimes": ("litert", "lce"), "delegate": "/nowhere/lib.so", "check_outputs": False}
+    rows = running.bench([rep_small], runner=tool, effort=SHORT, repeats=2, **options).results
+    assert rows[0].verdict.status == "failed" and rows[1].verdict.status != "failed" and rows[1].runs == 256
+    assert "/nowhere/lib.so" in rows[0].verdict.reasons[0].detail
+    assert "external_delegate_path" not in (tmp_path / "flags").read_text()
+
+
 def test_a_tool_that_says_nothing_is_no_success(rep_small: Path, tmp_path: Path) -> None:
     tool = _tool(tmp_path, "echo hello")
     row = running.bench([rep_small], runner=tool, effort=SHORT, repeats=1, check_outputs=False).results[0]

@@ -61,6 +61,21 @@ def test_a_board(board: Sshd, model: Model, tool: Callable[[str], Path], capsys:
     assert "external_delegate_path" not in (board.far.root / "tmp/flags").read_text()
 
 
+def test_operators_that_the_delegate_left_to_lces_own_tool_are_named(
+    pixel: Adbd, model: Model, tool: Callable[[str], Path], tmp_path: Path, capsys: Capture
+) -> None:
+    left = '{"node": 7, "op": "LceBconv2d", "claimed": false, "reason": "a padding of tomorrow"}'
+    explained = EXPLAINED.replace('{"claimed": true}', f'{{"claimed": true}}, {left}')
+    delegate = tmp_path / "librepbnn_delegate.so"
+    delegate.write_bytes(b"\x7fELF stand-in")
+    says = tool(SAYS.replace(EXPLAINED, explained))
+    code, body, err = bench(capsys, model(), "pixel", "--runner", str(says), "--delegate", str(delegate))
+    assert code == 0, err
+    (reason,) = [r for r in body["results"][0]["verdict"]["reasons"] if r["code"] == "not_delegated"]
+    assert reason["detail"] == "operator 7 LceBconv2d: a padding of tomorrow"
+    assert body["results"][0]["runs"] == 128
+
+
 def test_its_last_words_are_told(pixel: Adbd, model: Model, tool: Callable[[str], Path], capsys: Capture) -> None:
     failing = tool("echo 'ERROR: Failed to load delegate'; exit 3")
     code, body, _ = bench(capsys, model(), "pixel", "--runner", str(failing))
