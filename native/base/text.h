@@ -7,10 +7,10 @@ namespace repbnn {
 
 std::string format(const char* pattern, ...) __attribute__((format(printf, 1, 2)));
 
-// The text as a JSON string, with its quotes.
+// The text as a JSON string, with its quotes; bytes that are no UTF-8 become U+FFFD.
 std::string json_quote(const std::string& text);
 
-// The text without what could steer a terminal.
+// The text without what could steer a terminal, and without bytes that are no UTF-8, which Python could not read.
 std::string printable(const std::string& text);
 
 // "a, b, c"

@@ -145,7 +145,7 @@ TfLiteStatus Delegate::claim_nodes(TfLiteContext* context) {
     if (claim.claimed) nodes.push_back(claim.node);
     if (claim.claimed || !claim.lce) continue;
     const std::string text =
-        format("%s (node %d) is not taken: %s", claim.op.c_str(), claim.node, claim.reason.c_str());
+        format("%s (node %d) is not taken: %s", printable(claim.op).c_str(), claim.node, claim.reason.c_str());
     if (options_.require_all) return report(context, text), kTfLiteError;
     log_line(LogLevel::kWarning, options_.log_level, text);
   }

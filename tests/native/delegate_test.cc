@@ -293,6 +293,27 @@ TEST(Delegate, ExplainsEachNode) {
   std::remove(path.c_str());
 }
 
+// The name of a custom operator is whatever bytes the file holds.
+TEST(Delegate, ANameFromTheFileIsShownWithoutWhatSteersATerminal) {
+  const std::string path = ::testing::TempDir() + "names.json";
+  for (const char* require_all : {"false", "true"}) {
+    FakeNetwork network;
+    FakeRuntime& runtime = network.runtime;
+    runtime.add(kTfLiteBuiltinCustom, "Lce\x1b[2J\xc3\xa9\xff\xc2\x9b", {network.output}, {network.sums});
+    const Handle delegate(create({{"explain", path.c_str()}, {"require_all", require_all}}));
+    delegate->Prepare(&runtime.context, delegate.get());
+    if (*require_all == 't') {
+      EXPECT_NE(runtime.errors.find("repbnn: Lce?[2J\xc3\xa9?? (node 7) is not taken"), std::string::npos)
+          << runtime.errors;
+      continue;
+    }
+    std::stringstream text;
+    text << std::ifstream(path).rdbuf();
+    EXPECT_NE(text.str().find("\"Lce\\u001b[2J\xc3\xa9\\ufffd\xc2\x9b\""), std::string::npos) << text.str();
+  }
+  std::remove(path.c_str());
+}
+
 TEST(Delegate, AContextOfAnotherLayoutIsRefused) {
   FakeNetwork network;
   const Handle delegate(create({}));
