@@ -31,12 +31,22 @@ _start:
     bmopa za1.s, p0/m, p0/m, z0.s, z0.s
     subs x0, x0, #1
     b.ne 1b
+    bl begins
     bl reads
+    bl ends
     smstop
     mov x0, #STATUS
     mov x8, #93
     svc #0
     .size _start, . - _start
+    .type begins, %function
+begins:
+    ret
+    .size begins, . - begins
+    .type ends, %function
+ends:
+    ret
+    .size ends, . - ends
     .type reads, %function
 reads:
     mova {z4.s-z7.s}, za0h.s[w12, 0:3]
@@ -73,15 +83,17 @@ def test_every_instruction_is_counted(
         "arithmetic": 1,
         "predicate": 2,
         "scalar": 5 + 1000 + 2,
-        "branch": 1000 + 2,
+        "branch": 1000 + 6,
         "mode": 2,
         "store": 1,
         "load": 1,
         "system": 1,
     }
-    assert execution.vectors(counts) == {"store": 4, "load": 1}
+    assert execution.vectors(counts) == {("store", 4): 1, ("load", 1): 1}
     assert execution.by_class(counts, "reads".__eq__) == {"za": 1, "store": 1, "load": 1, "branch": 1}
     assert execution.difference(counts, counts) == {}
+    between = execution.executed([*sme2_emulator(bits), build(0)], ("begins", "ends"))
+    assert execution.by_class(between) == {"za": 1, "store": 1, "load": 1, "branch": 3}
 
 
 def test_a_program_that_fails_is_no_count(

@@ -129,14 +129,16 @@ SAMPLES = {
         uaddv d0, p0, z1.s
         sqxtnb z0.h, z1.s
         mad z0.s, p0/m, z1.s, z2.s
+        incw z0.s""",
+    "multi": """
         scvtf {z0.s-z3.s}, {z4.s-z7.s}
         fclamp {z0.s-z3.s}, z4.s, z5.s
         fmax {z0.s-z3.s}, {z0.s-z3.s}, {z4.s-z7.s}
         sel {z0.s-z3.s}, pn8, {z4.s-z7.s}, {z8.s-z11.s}
         zip {z0.s-z3.s}, {z4.s-z7.s}
         sqcvt z0.b, {z4.s-z7.s}
-        incw z0.s
-        fmla za.s[w8, 0, vgx4], {z0.s-z3.s}, {z4.s-z7.s}""",
+        fmla za.s[w8, 0, vgx4], {z0.s-z3.s}, {z4.s-z7.s}
+        fadd za.s[w8, 0, vgx4], {z0.s-z3.s}""",
     "predicate": """
         ptrue p0.s
         ptrue pn8.s

@@ -33,8 +33,11 @@ class _Block:
 
 @dataclass
 class _Log:
-    """The sums over a log that is still being read."""
+    """The sums over a log that is still being read; between two functions' calls, or over all of it."""
 
+    begins: str | None = None
+    ends: str | None = None
+    counting: int = 1
     translated: list[int] = field(default_factory=list)
     blocks: list[_Block] = field(default_factory=list)
     by_line: dict[bytes, _Block] = field(default_factory=dict)
@@ -46,7 +49,7 @@ class _Log:
         elif found := _INSTRUCTION.match(line):
             self.translated.append(int(found[1], 16))
         elif _NOT_EXECUTED.match(line) and self.last is not None:
-            self.last.executions -= 1
+            self.last.executions -= self.counting
 
     def _execute(self, line: bytes) -> None:
         # A translation is written just before the block's first execution, also where it takes another one's place.
@@ -59,12 +62,18 @@ class _Log:
             self.translated = []
             self.blocks.append(block)
             self.by_line[line] = block
-        block.executions += 1
+        if block.symbol == self.ends:
+            self.counting = 0
+        block.executions += self.counting
         self.last = block
+        if block.symbol == self.begins:
+            self.counting = 1
 
 
-def executed(command: Sequence[str | os.PathLike[str]]) -> Executions:
+def executed(command: Sequence[str | os.PathLike[str]], between: tuple[str, str] | None = None) -> Executions:
     """Run ``command``, whose first word is qemu-user, and count what it executes.
+
+    ``between``: two functions; what is executed after a call of the first and before one of the second is counted.
 
     Raises:
         subprocess.CalledProcessError: the program failed; its stderr is in there.
@@ -77,7 +86,7 @@ def executed(command: Sequence[str | os.PathLike[str]]) -> Executions:
         [emulator, *logging, *words], pass_fds=[write], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     os.close(write)
-    log = _Log()
+    log = _Log() if between is None else _Log(*between, counting=0)
     with os.fdopen(read, "rb", buffering=1 << 20) as lines:
         for line in lines:
             log.add(line)
@@ -86,7 +95,7 @@ def executed(command: Sequence[str | os.PathLike[str]]) -> Executions:
         raise subprocess.CalledProcessError(process.returncode, [*map(str, command)], stderr=complaint)
     counts: Executions = Counter()
     for block in log.blocks:
-        for word in block.words:
+        for word in block.words if block.executions else ():
             counts[block.symbol, word] += block.executions
     return counts
 
@@ -106,10 +115,10 @@ def by_class(counts: Executions, inside: Callable[[str], bool] = lambda symbol: 
     return sums
 
 
-def vectors(counts: Executions, inside: Callable[[str], bool] = lambda symbol: True) -> Counter[str]:
-    """Vector registers that SVE and SME loads and stores moved: keys ``load`` and ``store``."""
-    sums: Counter[str] = Counter()
-    for (symbol, word), n in counts.items():
-        if inside(symbol) and (moved := opcodes.vectors_of(word)):
-            sums[opcodes.class_of(word)] += n * moved
+def vectors(counts: Executions) -> Counter[tuple[str, int]]:
+    """SVE and SME loads and stores by how many vector registers they move: keys (``load`` or ``store``, registers)."""
+    sums: Counter[tuple[str, int]] = Counter()
+    for (_, word), n in counts.items():
+        if moved := opcodes.vectors_of(word):
+            sums[opcodes.class_of(word), moved] += n
     return sums

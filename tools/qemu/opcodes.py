@@ -9,10 +9,11 @@ from __future__ import annotations
 CLASSES = {
     "bmopa": "outer products of single bits (BMOPA, BMOPS)",
     "outer": "SME's other outer products",
-    "za": "moves between ZA and vectors, ZERO, LUTI; arithmetic on ZA's rows",
+    "za": "moves between ZA and vectors, ZERO, LUTI, ADDHA",
     "load": "SVE and SME loads",
     "store": "SVE and SME stores",
-    "arithmetic": "SVE and SME2 arithmetic and permutes on vectors",
+    "arithmetic": "SVE arithmetic and permutes on a vector",
+    "multi": "SME2 arithmetic and permutes on two or four vectors, or of them on ZA's rows",
     "predicate": "whatever writes or tests a predicate: PTRUE, WHILE, compares, logic, PSEL, CNTP",
     "scalar_load": "loads of general registers",
     "scalar_store": "stores of general registers",
@@ -33,7 +34,7 @@ _TABLE: tuple[tuple[int, int, str], ...] = (
     (0xFE800000, 0xA0000000, "bit 21"),  # LD1, ST1, LDNT1, STNT1 of two or four vectors
     (0xDE000000, 0x80000000, "outer"),
     (0xFF000000, 0xC0000000, "za"),
-    (0xFF000000, 0xC1000000, "arithmetic"),  # several vectors at a time
+    (0xFF000000, 0xC1000000, "multi"),
     (0xFE000000, 0xE0000000, "bit 21"),  # rows of ZA, ZT0
     # SVE: bits 28:25 are 0010.
     (0xFE60C010, 0x8400C000, "prefetch"),
