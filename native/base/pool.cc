@@ -1,41 +1,17 @@
 #include "base/pool.h"
 
-#include <pthread.h>
-
 #include <atomic>
 #include <cstdint>
 #include <vector>
 
 #include "base/float_mode.h"
+#include "base/mutex.h"
 #include "base/spin.h"
 
 namespace repbnn {
 namespace {
 
-// POSIX's own, rather than <mutex> and <thread>: those need a C++ library that Android devices do not have.
-class Mutex {
- public:
-  Mutex() = default;
-  ~Mutex() { pthread_mutex_destroy(&mutex_); }
-  Mutex(const Mutex&) = delete;
-  Mutex& operator=(const Mutex&) = delete;
-  pthread_mutex_t* get() { return &mutex_; }
-
- private:
-  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
-};
-
-class Lock {
- public:
-  explicit Lock(Mutex& mutex) : mutex_(mutex) { pthread_mutex_lock(mutex_.get()); }
-  ~Lock() { pthread_mutex_unlock(mutex_.get()); }
-  Lock(const Lock&) = delete;
-  Lock& operator=(const Lock&) = delete;
-
- private:
-  Mutex& mutex_;
-};
-
+// Of POSIX, as base/mutex.h.
 class Condition {
  public:
   Condition() = default;

@@ -5,12 +5,12 @@
 // one partition a layer. So the two exchange places: the environment's CPU accelerator gives our delegate, ours gives
 // what that one gave. Where the runtime's accelerators are not laid out as we know them, they stay in their order.
 #include <dlfcn.h>
-#include <pthread.h>
 
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/text.h"
 #include "delegate/delegate.h"
 #include "delegate/guard.h"
@@ -124,7 +124,7 @@ struct OurDelegate {
 };
 
 struct Registry {
-  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  Mutex mutex;
   std::vector<std::shared_ptr<Registered>> environments;
   std::vector<OurDelegate> delegates;        // that a wrapper does not delete
   DestroyDelegate destroy_theirs = nullptr;  // of the CPU accelerator
@@ -134,17 +134,9 @@ Registry& registry() {
   return *all;
 }
 
-class Lock {
- public:
-  Lock() { pthread_mutex_lock(&registry().mutex); }
-  ~Lock() { pthread_mutex_unlock(&registry().mutex); }
-  Lock(const Lock&) = delete;
-  Lock& operator=(const Lock&) = delete;
-};
-
 // Null when neither accelerator of an entry is this one.
 std::shared_ptr<Registered> find(Handle accelerator) {
-  const Lock lock;
+  const Lock lock(registry().mutex);
   for (const auto& entry : registry().environments) {
     if (accelerator != nullptr && (entry->own == accelerator || entry->cpu == accelerator)) return entry;
   }
@@ -152,7 +144,7 @@ std::shared_ptr<Registered> find(Handle accelerator) {
 }
 
 void forget(void* data) {
-  const Lock lock;
+  const Lock lock(registry().mutex);
   auto& all = registry().environments;
   for (size_t i = all.size(); i-- > 0;) {
     if (all[i].get() == data) all.erase(all.begin() + static_cast<ptrdiff_t>(i));
@@ -162,7 +154,7 @@ void forget(void* data) {
 void destroy_delegate(Handle a, Handle b) {
   DestroyDelegate theirs = nullptr;
   {
-    const Lock lock;
+    const Lock lock(registry().mutex);
     auto& all = registry().delegates;
     for (size_t i = 0; i < all.size(); ++i) {
       if (all[i].wrapper != a && all[i].wrapper != b) continue;
@@ -189,7 +181,7 @@ Status give_ours(const Registered& entry, Handle result) {
     const Status status = entry.api.wrap_delegate(delegate, wrapper);
     if (status != kOk) return Delegate::destroy(delegate), status;
     if (entry.api.wrapper_deletes) return kOk;
-    const Lock lock;
+    const Lock lock(registry().mutex);
     registry().delegates.push_back({*wrapper, delegate});
     return kOk;
   });
@@ -230,7 +222,7 @@ Handle find_cpu(const LiteRt& api, Handle environment, Handle own) {
 }
 
 bool is_registered(Handle environment) {
-  const Lock lock;
+  const Lock lock(registry().mutex);
   for (const auto& entry : registry().environments) {
     if (entry->environment == environment) return true;
   }
@@ -254,7 +246,7 @@ bool register_with(Handle environment, const Options& options, std::string* erro
     return api.destroy(entry->own), false;
   }
   const bool kept = guarded(false, [&] {
-    const Lock lock;
+    const Lock lock(registry().mutex);
     return registry().environments.push_back(entry), true;
   });
   if (!kept) return api.destroy(entry->own), false;
@@ -267,7 +259,7 @@ bool register_with(Handle environment, const Options& options, std::string* erro
     return true;
   }
   const auto* layout = static_cast<const AcceleratorLayout*>(cpu);
-  const Lock lock;
+  const Lock lock(registry().mutex);
   entry->original = layout->create;
   if (!api.wrapper_deletes) registry().destroy_theirs = layout->destroy;
   if (api.set_delegate(cpu, create_delegate, destroy_delegate) == kOk) entry->cpu = cpu;

@@ -1,11 +1,10 @@
 #include "plan/weights.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <vector>
 
 #include "base/digest.h"
+#include "base/mutex.h"
 
 namespace repbnn {
 namespace {
@@ -16,7 +15,7 @@ struct Entry {
 };
 
 struct Cache {
-  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  Mutex mutex;
   std::vector<Entry> entries;
 
   void drop_dead() {
@@ -30,17 +29,6 @@ Cache& cache() {
   static auto* all = new Cache;  // outlives every plan
   return *all;
 }
-
-class Lock {
- public:
-  explicit Lock(Cache& cache) : cache_(cache) { pthread_mutex_lock(&cache_.mutex); }
-  ~Lock() { pthread_mutex_unlock(&cache_.mutex); }
-  Lock(const Lock&) = delete;
-  Lock& operator=(const Lock&) = delete;
-
- private:
-  Cache& cache_;
-};
 
 template <typename T>
 void add_array(Digester& digester, const T* values, size_t count) {
@@ -92,7 +80,7 @@ Digest digest_of(const Bconv2dSpec& spec, const Bconv2dKernel* kernel) {
 std::shared_ptr<const Bconv2d> shared_bconv2d(const Bconv2dSpec& spec, const Bconv2dKernel& kernel) {
   const Digest digest = digest_of(spec, &kernel);
   Cache& all = cache();
-  const Lock lock(all);  // held while packing: whoever comes second waits for it and packs nothing
+  const Lock lock(all.mutex);  // held while packing: whoever comes second waits for it and packs nothing
   for (const Entry& entry : all.entries) {
     if (!(entry.digest == digest)) continue;
     if (std::shared_ptr<const Bconv2d> found = entry.conv.lock()) return found;
@@ -107,7 +95,7 @@ std::shared_ptr<const Bconv2d> shared_bconv2d(const Bconv2dSpec& spec, const Bco
 
 size_t shared_bconv2d_count() {
   Cache& all = cache();
-  const Lock lock(all);
+  const Lock lock(all.mutex);
   all.drop_dead();
   return all.entries.size();
 }
