@@ -1,5 +1,6 @@
 #include "delegate/delegate.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -15,24 +16,22 @@ namespace {
 
 constexpr Isa kIsas[] = {Isa::kScalar, Isa::kNeon, Isa::kAvx2, Isa::kAvx512Vpopcntdq};
 
-class Lock {
- public:
-  explicit Lock(pthread_mutex_t* mutex) : mutex_(mutex) { pthread_mutex_lock(mutex_); }
-  ~Lock() { pthread_mutex_unlock(mutex_); }
-  Lock(const Lock&) = delete;
-  Lock& operator=(const Lock&) = delete;
-
- private:
-  pthread_mutex_t* mutex_;
-};
-
 bool write_file(const std::string& path, const std::string& text, std::string* error) {
   std::FILE* file = std::fopen(path.c_str(), "wb");
   const bool written = file != nullptr && std::fwrite(text.data(), 1, text.size(), file) == text.size();
   const int code = errno;
   const bool closed = file != nullptr && std::fclose(file) == 0;
   if (written && closed) return true;
-  *error = format("%s: it cannot be written (%s)", path.c_str(), std::strerror(code));
+  *error = format("%s: it cannot be written (%s)", printable(path).c_str(), std::strerror(code));
+  return false;
+}
+
+// Said when the delegate is made: a profile that cannot be written would be missed at the very end.
+bool can_write(const char* option, const std::string& path, std::string* error) {
+  if (path.empty()) return true;
+  std::FILE* file = std::fopen(path.c_str(), "ab");
+  if (file != nullptr) return std::fclose(file), true;
+  *error = format("option %s: %s: it cannot be written (%s)", option, printable(path).c_str(), std::strerror(errno));
   return false;
 }
 
@@ -75,14 +74,13 @@ Delegate::Delegate(const Options& options, Isa isa) : options_(options), isa_(is
   handle_.Prepare = prepare;
   // Without it the runtime prepares LCE's operators, which it does not know, before it asks us.
   handle_.flags = kTfLiteDelegateFlagsAllowDynamicTensors;
-  pthread_mutex_init(&mutex_, nullptr);
 }
-
-Delegate::~Delegate() { pthread_mutex_destroy(&mutex_); }
 
 TfLiteDelegate* Delegate::create(const Options& options, std::string* error) {
   Isa isa;
   if (!choose_isa(options.implementation, &isa, error)) return nullptr;
+  if (!can_write("explain", options.explain, error)) return nullptr;
+  if (!can_write("profiling", options.profiling, error)) return nullptr;
   std::unique_ptr<std::shared_ptr<Delegate>> owner(new std::shared_ptr<Delegate>(new Delegate(options, isa)));
   TfLiteDelegate* handle = &(*owner)->handle_;
   handle->data_ = owner.release();
@@ -97,24 +95,22 @@ void Delegate::destroy(TfLiteDelegate* delegate) { delete static_cast<std::share
 
 int Delegate::threads_for(const TfLiteContext* context) const {
   if (options_.num_threads > 0) return options_.num_threads;
-  return context->recommended_num_threads > 0 ? context->recommended_num_threads : 1;
+  return std::min(std::max(context->recommended_num_threads, 1), kMaxThreads);
 }
 
-std::shared_ptr<ThreadPool> Delegate::pool_for(TfLiteContext* context) {
-  const Lock lock(&mutex_);
-  for (auto& [owner, pool] : pools_) {
-    if (owner != context) continue;
-    std::shared_ptr<ThreadPool> alive = pool.lock();
-    if (alive == nullptr) pool = alive = std::make_shared<ThreadPool>(threads_for(context));
-    return alive;
+std::shared_ptr<ThreadPool> Delegate::add_partition(TfLiteContext* context) {
+  const Lock lock(mutex_);
+  for (Network& network : networks_) {
+    const std::shared_ptr<ThreadPool> pool = network.pool.lock();
+    if (network.context == context && pool != nullptr) return ++network.partitions, pool;
   }
   auto pool = std::make_shared<ThreadPool>(threads_for(context));
-  pools_.emplace_back(context, pool);
+  networks_.push_back({context, pool, 1});
   return pool;
 }
 
 void Delegate::report_profile(const std::string& steps) {
-  const Lock lock(&mutex_);
+  const Lock lock(mutex_);
   profiles_.push_back(steps);
   std::string error;
   const std::string text =
@@ -140,32 +136,55 @@ TfLiteStatus Delegate::claim_nodes(TfLiteContext* context) {
   std::string error;
   if (!choose_nodes(context, &claims, &error)) return report(context, error), kTfLiteError;
 
-  std::vector<int> nodes = {0};  // laid out as a TfLiteIntArray: its size, then the nodes
+  std::string left;  // the first operator of LCE that is not taken
   for (const NodeClaim& claim : claims) {
-    if (claim.claimed) nodes.push_back(claim.node);
     if (claim.claimed || !claim.lce) continue;
     const std::string text =
         format("%s (node %d) is not taken: %s", printable(claim.op).c_str(), claim.node, claim.reason.c_str());
-    if (options_.require_all) return report(context, text), kTfLiteError;
-    log_line(LogLevel::kWarning, options_.log_level, text);
+    if (left.empty()) left = text;
+    if (!options_.require_all) log_line(LogLevel::kWarning, options_.log_level, text);
   }
-  nodes[0] = static_cast<int>(nodes.size()) - 1;
-  partitions_ = 0;
-  if (nodes[0] > 0) {
-    const auto* array = reinterpret_cast<const TfLiteIntArray*>(nodes.data());
-    const TfLiteStatus status =
-        context->ReplaceNodeSubsetsWithDelegateKernels(context, kernel_registration(), array, &handle_);
-    if (status != kTfLiteOk) return status;
-  }
+  const bool refuses = options_.require_all && !left.empty();
+  int partitions = 0;
+  if (!refuses && hand_over(context, claims, &partitions) != kTfLiteOk) return kTfLiteError;
   const int threads = threads_for(context);
-  log_line(LogLevel::kInfo, options_.log_level,
-           format("%s: %d/%zu nodes, %d partition%s, %s, %d thread%s", kVersion, nodes[0], claims.size(), partitions_,
-                  partitions_ == 1 ? "" : "s", isa_name(isa_), threads, threads == 1 ? "" : "s"));
   if (!options_.explain.empty() &&
-      !write_file(options_.explain, explain_json(claims, partitions_, isa_name(isa_), threads), &error)) {
+      !write_file(options_.explain, explain_json(claims, partitions, isa_name(isa_), threads), &error)) {
     return report(context, "option explain: " + error), kTfLiteError;
   }
+  if (refuses) return report(context, left), kTfLiteError;
+  const auto claimed = std::count_if(claims.begin(), claims.end(), [](const NodeClaim& c) { return c.claimed; });
+  log_line(
+      LogLevel::kInfo, options_.log_level,
+      format("%s: %d/%zu nodes, %d partition%s, %s, %d thread%s", kVersion, static_cast<int>(claimed), claims.size(),
+             partitions, partitions == 1 ? "" : "s", isa_name(isa_), threads, threads == 1 ? "" : "s"));
   return kTfLiteOk;
+}
+
+// Give the runtime our kernel in place of the claimed nodes: one for each partition that they make.
+TfLiteStatus Delegate::hand_over(TfLiteContext* context, const std::vector<NodeClaim>& claims, int* partitions) {
+  std::vector<int> nodes = {0};  // laid out as a TfLiteIntArray: its size, then the nodes
+  for (const NodeClaim& claim : claims) {
+    if (claim.claimed) nodes.push_back(claim.node);
+  }
+  nodes[0] = static_cast<int>(nodes.size()) - 1;
+  if (nodes[0] == 0) return kTfLiteOk;
+  forget(context);
+  const auto* array = reinterpret_cast<const TfLiteIntArray*>(nodes.data());
+  const TfLiteStatus status =
+      context->ReplaceNodeSubsetsWithDelegateKernels(context, kernel_registration(), array, &handle_);
+  const Lock lock(mutex_);
+  for (const Network& network : networks_) {
+    if (network.context == context) *partitions = network.partitions;
+  }
+  return status;
+}
+
+// A context may lie where one that has ended lay.
+void Delegate::forget(const TfLiteContext* context) {
+  const Lock lock(mutex_);
+  const auto gone = [=](const Network& n) { return n.context == context || n.pool.expired(); };
+  networks_.erase(std::remove_if(networks_.begin(), networks_.end(), gone), networks_.end());
 }
 
 }  // namespace repbnn

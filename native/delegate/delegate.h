@@ -1,15 +1,15 @@
 // The delegate: its options, and what its partitions share.
 #pragma once
 
-#include <pthread.h>
-
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/cpu.h"
+#include "base/mutex.h"
 #include "base/pool.h"
 #include "delegate/abi.h"
+#include "delegate/claim.h"
 #include "delegate/options.h"
 
 namespace repbnn {
@@ -23,16 +23,14 @@ class Delegate {
   static void destroy(TfLiteDelegate* delegate);
   static std::shared_ptr<Delegate> of(TfLiteDelegate* delegate);
 
-  ~Delegate();
   Delegate(const Delegate&) = delete;
   Delegate& operator=(const Delegate&) = delete;
 
   const Options& options() const { return options_; }
   Isa isa() const { return isa_; }
   int threads_for(const TfLiteContext* context) const;
-  // One pool for all partitions of a network; they never run at once.
-  std::shared_ptr<ThreadPool> pool_for(TfLiteContext* context);
-  void add_partition() { ++partitions_; }
+  // Count a partition of the network, and give the pool that all of them share: they never run at once.
+  std::shared_ptr<ThreadPool> add_partition(TfLiteContext* context);
   // Keep what a partition measured and write the `profiling` file again.
   void report_profile(const std::string& steps);
 
@@ -40,13 +38,20 @@ class Delegate {
   Delegate(const Options& options, Isa isa);
   static TfLiteStatus prepare(TfLiteContext* context, TfLiteDelegate* delegate);
   TfLiteStatus claim_nodes(TfLiteContext* context);
+  TfLiteStatus hand_over(TfLiteContext* context, const std::vector<NodeClaim>& claims, int* partitions);
+  void forget(const TfLiteContext* context);
+
+  struct Network {
+    TfLiteContext* context;
+    std::weak_ptr<ThreadPool> pool;
+    int partitions;
+  };
 
   TfLiteDelegate handle_{};
   Options options_;
   Isa isa_;
-  int partitions_ = 0;
-  pthread_mutex_t mutex_;
-  std::vector<std::pair<TfLiteContext*, std::weak_ptr<ThreadPool>>> pools_;
+  Mutex mutex_;  // of what stands below: networks may be prepared, and end, in several threads at once
+  std::vector<Network> networks_;
   std::vector<std::string> profiles_;
 };
 

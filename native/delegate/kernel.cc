@@ -41,8 +41,7 @@ Kernel* Kernel::create(TfLiteContext* context, const TfLiteDelegateParams& param
   std::unique_ptr<Kernel> kernel(new Kernel);
   kernel->delegate_ = Delegate::of(params.delegate);
   if (!kernel->import(context, params)) return nullptr;
-  kernel->pool_ = kernel->delegate_->pool_for(context);
-  kernel->delegate_->add_partition();
+  kernel->pool_ = kernel->delegate_->add_partition(context);
   return kernel.release();
 }
 
@@ -58,7 +57,9 @@ bool Kernel::import(TfLiteContext* context, const TfLiteDelegateParams& params) 
     const int index = params.nodes_to_replace->data[i];
     TfLiteNode* node = nullptr;
     TfLiteRegistration* registration = nullptr;
-    if (context->GetNodeAndRegistration(context, index, &node, &registration) != kTfLiteOk) return false;
+    if (context->GetNodeAndRegistration(context, index, &node, &registration) != kTfLiteOk) {
+      return report(context, format("the runtime has no node %d", index)), false;
+    }
     const std::string why = importer.add(index, *node, *registration);
     if (!why.empty()) return report(context, format("node %d: %s", index, why.c_str())), false;
   }
@@ -139,6 +140,7 @@ bool same_shape(const TfLiteIntArray* dims, const std::vector<int32_t>& shape) {
 }
 
 TfLiteStatus Kernel::invoke(TfLiteContext* context) {
+  if (plan_ == nullptr) return report(context, "it could not be prepared, and so cannot run"), kTfLiteError;
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const TfLiteTensor& tensor = context->tensors[inputs_[i]];
     if (!same_shape(tensor.dims, planned_[i]))

@@ -101,17 +101,18 @@ TEST_P(Either, ServesTwoRuntimesAtOnce) {
   EXPECT_EQ(one.result(), other.result());
 }
 
-// Prepared, run and ended at once, with weights that both share.
-TEST_P(Either, TwoDelegatesInTwoThreads) {
+// Prepared, run and ended at once, with weights that both share: by a delegate each, and by one.
+TEST_P(Either, NetworksLiveInTwoThreads) {
   FakeNetwork reference(true, 5, GetParam());
-  const Handle first(create({}));
-  ASSERT_EQ(run(reference, first.get()), kTfLiteOk);
+  const Handle shared(create({}));
+  ASSERT_EQ(run(reference, shared.get()), kTfLiteOk);
   const std::vector<float> expected = reference.result();
   const auto live = [&](int* wrong) {
     for (int i = 0; i < 20; ++i) {
-      FakeNetwork network(false, 5, GetParam());
-      const Handle delegate(tflite_plugin_create_delegate(nullptr, nullptr, 0, nullptr));
-      if (run(network, delegate.get()) != kTfLiteOk || network.result() != expected) ++*wrong;
+      FakeNetwork network(false, 5, GetParam()), other(false, 5, GetParam());
+      const Handle own(tflite_plugin_create_delegate(nullptr, nullptr, 0, nullptr));
+      if (run(network, own.get()) != kTfLiteOk || network.result() != expected) ++*wrong;
+      if (run(other, shared.get()) != kTfLiteOk || other.result() != expected) ++*wrong;
     }
   };
   ::testing::internal::CaptureStderr();  // their one line each
@@ -139,6 +140,19 @@ TEST_P(Either, FollowsAResizeOfItsInput) {
   small.fill_input();
   ASSERT_EQ(small.runtime.invoke(), kTfLiteOk);
   EXPECT_EQ(small.result(), large.result());
+}
+
+// The runtime gives a shape that cannot be, then the old one back without preparing it again.
+TEST(Delegate, WhatCouldNotBePreparedIsNotRun) {
+  const Handle delegate(create({}));
+  FakeNetwork network;
+  ASSERT_EQ(run(network, delegate.get()), kTfLiteOk);
+  int& channels = network.runtime.at(network.input).dims->data[3];
+  channels = 65;
+  EXPECT_EQ(network.runtime.prepare(), kTfLiteError);
+  channels = 64;
+  EXPECT_EQ(network.runtime.invoke(), kTfLiteError);
+  EXPECT_NE(network.runtime.errors.find("could not be prepared"), std::string::npos) << network.runtime.errors;
 }
 
 TEST(Delegate, RunsABatchImageByImage) {
@@ -294,6 +308,22 @@ TEST(Delegate, ExplainsEachNode) {
 }
 
 // The name of a custom operator is whatever bytes the file holds.
+TEST(Delegate, WhatIsRequiredInVainIsExplainedToo) {
+  const std::string path = ::testing::TempDir() + "required.json";
+  FakeNetwork network;
+  network.runtime.set_options(network.conv_node, {});
+  const Handle delegate(create({{"explain", path.c_str()}, {"require_all", "true"}}));
+  EXPECT_EQ(delegate->Prepare(&network.runtime.context, delegate.get()), kTfLiteError);
+  EXPECT_EQ(network.runtime.partitions, 0);
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  EXPECT_NE(text.str().find("\"partitions\": 0"), std::string::npos) << text.str();
+  EXPECT_NE(text.str().find("\"op\": \"LceBconv2d\", \"claimed\": false, \"reason\": \"its options are no FlexBuffer"),
+            std::string::npos)
+      << text.str();
+  std::remove(path.c_str());
+}
+
 TEST(Delegate, ANameFromTheFileIsShownWithoutWhatSteersATerminal) {
   const std::string path = ::testing::TempDir() + "names.json";
   for (const char* require_all : {"false", "true"}) {
@@ -330,6 +360,11 @@ TEST(Options, EachErrorNamesWhatIsValid) {
   EXPECT_EQ(create({{"implementation", "mmx"}}), nullptr);
   EXPECT_NE(last_error.find("auto, scalar"), std::string::npos);
   EXPECT_EQ(create({{"fusion", nullptr}}), nullptr);
+  for (const char* key : {"explain", "profiling"}) {
+    EXPECT_EQ(create({{key, "/missing/file.json"}}), nullptr);
+    EXPECT_EQ(last_error,
+              "option " + std::string(key) + ": /missing/file.json: it cannot be written (No such file or directory)");
+  }
   EXPECT_EQ(tflite_plugin_create_delegate(nullptr, nullptr, 1, nullptr), nullptr);  // no report_error to call
 }
 
