@@ -6,6 +6,10 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
 namespace repbnn {
@@ -16,7 +20,11 @@ struct Name {
   const char* name;
 };
 constexpr Name kNames[] = {
-    {Isa::kScalar, "scalar"}, {Isa::kNeon, "neon"}, {Isa::kAvx2, "avx2"}, {Isa::kAvx512Vpopcntdq, "avx512_vpopcntdq"}};
+    {Isa::kScalar, "scalar"},
+    {Isa::kNeon, "neon"},
+    {Isa::kSme2, "sme2"},
+    {Isa::kAvx2, "avx2"},
+    {Isa::kAvx512Vpopcntdq, "avx512_vpopcntdq"}};
 
 #if defined(__x86_64__)
 uint64_t enabled_register_state() {
@@ -40,7 +48,25 @@ bool detect(Isa isa) {
   return false;
 }
 #elif defined(__aarch64__)
-bool detect(Isa isa) { return isa == Isa::kNeon; }  // part of every armv8-a
+// Only what the operating system reports: it must save the vectors, the predicates and ZA.
+bool has_sme2() {
+#if defined(__linux__)
+  constexpr unsigned long kHwcap2 = 26, kSme = 1ul << 23, kSme2 = 1ul << 37;  // AT_HWCAP2; BMOPA is part of SME2
+  const unsigned long wanted = kSme | kSme2;
+  return (getauxval(kHwcap2) & wanted) == wanted;
+#elif defined(__APPLE__)
+  int value = 0;
+  size_t size = sizeof(value);
+  return sysctlbyname("hw.optional.arm.FEAT_SME2", &value, &size, nullptr, 0) == 0 && value != 0;
+#else
+  return false;
+#endif
+}
+
+bool detect(Isa isa) {
+  if (isa == Isa::kSme2) return has_sme2();
+  return isa == Isa::kNeon;  // part of every armv8-a
+}
 #else
 bool detect(Isa) { return false; }
 #endif
@@ -57,7 +83,7 @@ const char* isa_name(Isa isa) {
 bool cpu_supports(Isa isa) { return isa == Isa::kScalar || detect(isa); }
 
 Isa best_isa() {
-  for (Isa isa : {Isa::kAvx512Vpopcntdq, Isa::kAvx2, Isa::kNeon}) {
+  for (Isa isa : {Isa::kAvx512Vpopcntdq, Isa::kAvx2, Isa::kSme2, Isa::kNeon}) {
     if (isa_built(isa) && cpu_supports(isa)) return isa;
   }
   return Isa::kScalar;
@@ -79,8 +105,11 @@ bool isa_from_name(const char* name, Isa* isa) {
 
 bool isa_built(Isa isa) {
 #if defined(__x86_64__)
-  return isa != Isa::kNeon;
+  return isa != Isa::kNeon && isa != Isa::kSme2;
 #elif defined(__aarch64__)
+#if defined(REPBNN_SME2)
+  if (isa == Isa::kSme2) return true;
+#endif
   return isa == Isa::kScalar || isa == Isa::kNeon;
 #else
   return isa == Isa::kScalar;

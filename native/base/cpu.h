@@ -5,9 +5,9 @@
 namespace repbnn {
 
 // The instruction sets that kernels are written for. The order is the order of preference: later is faster.
-enum class Isa { kScalar, kNeon, kAvx2, kAvx512Vpopcntdq };
+enum class Isa { kScalar, kNeon, kSme2, kAvx2, kAvx512Vpopcntdq };
 
-// The name that options, files and messages use: "scalar", "neon", "avx2", "avx512_vpopcntdq".
+// The name that options, files and messages use: "scalar", "neon", "sme2", "avx2", "avx512_vpopcntdq".
 const char* isa_name(Isa isa);
 
 // True when the processor AND the operating system (which must save the wide registers) support `isa`.
@@ -20,7 +20,8 @@ Isa best_isa();
 // processor lacks, or that this build does not hold, still returns true: ask cpu_supports and isa_built.
 bool isa_from_name(const char* name, Isa* isa);
 
-// True when kernels for `isa` were compiled into this library (NEON is not in an x86 build).
+// True when kernels for `isa` were compiled into this library: NEON is not in an x86 build, SME2 not where the compiler
+// does not know it.
 bool isa_built(Isa isa);
 
 }  // namespace repbnn

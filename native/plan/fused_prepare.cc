@@ -122,7 +122,7 @@ bool FusedPlan::prepare_step(int s) {
   PreparedStep& prepared = prepared_[s];
   switch (step.form) {
     case StepForm::kBconv2d: return prepare_conv(s);
-    case StepForm::kPointwise: prepared.program = PackedProgram(step.program, 1); return prepared.program.valid();
+    case StepForm::kPointwise: prepared.program = PackedProgram(step.program, 1, pointwise_width(options_.isa)); return prepared.program.valid();
     case StepForm::kAveragePool:
     case StepForm::kMaxPool:
     case StepForm::kBMaxPool:

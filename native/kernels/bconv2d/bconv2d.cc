@@ -147,7 +147,32 @@ class Bconv2dRun {
 void Bconv2d::run(const Call& call) const {
   if (call.y0 >= call.y1 || call.x0 >= call.x1) return;
   count_call(*kernel_);
+  if (kernel_->run != nullptr) return run_whole(call);
   Bconv2dRun(*this, call).run();
+}
+
+void Bconv2d::run_whole(const Call& call) const {
+  const WholeLayer layer{&geometry_,
+                         words_,
+                         geometry_.taps() * words_,
+                         lanes_,
+                         geometry_.filters,
+                         static_cast<int>(std::max(multiplier_.size(), thresholds_.size())),
+                         copies_,
+                         joined_copies_,
+                         weights_.data(),
+                         multiplier_.data(),
+                         bias_.data(),
+                         thresholds_.size() != 0 ? thresholds_.data() : nullptr,
+                         clamp_min_,
+                         clamp_max_,
+                         corrections_.size() != 0 ? corrections_.data() : nullptr,
+                         count_corrections_.size() != 0 ? count_corrections_.data() : nullptr,
+                         row_case_.data(),
+                         column_case_.data(),
+                         column_cases_,
+                         &epilogue_};
+  kernel_->run(layer, call);
 }
 
 size_t Bconv2d::counts_words() const { return static_cast<size_t>(kStripPixels) * kernel_->lanes; }
@@ -164,6 +189,12 @@ size_t Bconv2d::derived_pitch(int columns) const {
 }
 
 size_t Bconv2d::scratch_bytes(int rows, int columns) const {
+  if (kernel_->run != nullptr) {
+    const int steps = geometry_.taps() * words_, vectors = (geometry_.filters + lanes_ - 1) / lanes_;
+    const int64_t pixels = int64_t{std::max(rows, 0)} * std::max(columns, 0);
+    const int64_t strip = std::min<int64_t>(whole_strip_pixels(steps, lanes_), (pixels + lanes_ - 1) / lanes_ * lanes_);
+    return round_to_line(strip * (steps + std::min(vectors, kWholeFilterVectors) * lanes_) * sizeof(uint32_t));
+  }
   const size_t counts = counts_words() * sizeof(int32_t);
   if (kernel_->derived == Derived::kNone || rows < 1 || columns < 1) return counts;
   const size_t in_rows = static_cast<size_t>(rows - 1) * geometry_.stride_height +
@@ -171,7 +202,7 @@ size_t Bconv2d::scratch_bytes(int rows, int columns) const {
   return counts + in_rows * derived_pitch(columns) * sizeof(uint32_t);
 }
 
-int Bconv2d::filter_granule() const { return kernel_->lanes; }
+int Bconv2d::filter_granule() const { return kernel_->run != nullptr ? kWholeFilterVectors * lanes_ : lanes_; }
 
 size_t Bconv2d::packed_bytes() const {
   return sizeof(*this) +

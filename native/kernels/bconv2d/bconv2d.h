@@ -69,10 +69,16 @@ struct Bconv2dSpec {
 
 struct Bconv2dKernel;  // an entry of kernels.inc
 
-// The kernel called `name`, or nullptr. Names: kernels.inc ("scalar", "avx2_lut", ...).
+// The kernel called `name`, or nullptr. Names: kernels.inc ("scalar", "avx2_table", ...).
 const Bconv2dKernel* find_bconv2d_kernel(const char* name);
 // The best kernel of an implementation for a layer; nullptr when it is not in this build.
 const Bconv2dKernel* choose_bconv2d_kernel(Isa isa, const Bconv2dGeometry& geometry);
+// The smallest tile of a map that wastes next to nothing of what an implementation counts at once. SME2's kernel takes a
+// tile's pixels in whole vectors; to the others every width is alike, and rows and columns are 0.
+struct TileShape {
+  int rows = 0, columns = 0;
+};
+TileShape bconv2d_tile(Isa isa, int out_height, int out_width);
 // Name and instruction set of a kernel; kernel number i in [0, bconv2d_kernel_count()).
 const char* bconv2d_kernel_name(const Bconv2dKernel& kernel);
 Isa bconv2d_kernel_isa(const Bconv2dKernel& kernel);
@@ -93,6 +99,7 @@ class Bconv2d {
     int y0 = 0, y1 = 0, x0 = 0, x1 = 0;     // of the output
     int filter_begin = 0, filter_end = -1;  // multiples of filter_granule(), or the end; -1: all
     void* scratch = nullptr;                // scratch_bytes(y1 - y0, x1 - x0), 64-byte aligned, one for each thread
+    bool streaming = false;                 // called from inside in_streaming_mode
   };
   // Loops over filter groups outside, pixels inside. Never allocates, never throws.
   void run(const Call& call) const;
@@ -108,12 +115,13 @@ class Bconv2d {
   friend struct Bconv2dAccess;
   friend class Bconv2dRun;
   size_t counts_words() const;
+  void run_whole(const Call& call) const;
   int derived_pixels(int columns) const;
   size_t derived_pitch(int columns) const;
 
   Bconv2dGeometry geometry_;
   const Bconv2dKernel* kernel_ = nullptr;
-  int words_ = 0;
+  int words_ = 0, lanes_ = 0, copies_ = 1, joined_copies_ = 1;
   AlignedBuffer<uint32_t> weights_;
   AlignedBuffer<float> multiplier_, bias_;  // of the back-transform, 16 floats a group
   AlignedBuffer<int32_t> thresholds_;       // 16 a group; empty: float output

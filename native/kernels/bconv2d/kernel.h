@@ -16,6 +16,7 @@ constexpr int kStripPixels = 64;  // counts of a strip stay in L1: 64 pixels x 1
 // How one block of `lanes` filters lies in memory; lanes past the last filter are zero.
 enum class Packing {
   kPlain,  // [ky][kx][word][lane]
+  kInverted,  // the same, every bit of a channel inverted; bits past the last channel are one too
   kBytes,  // [lane / 32][ky][kx][4 * word + byte][lane % 32], one byte each
   kPairs,  // [ky][kx][word / 2][2][lane]: w0, w0 ^ w1 of two neighbouring words; an odd last one has a zero beside it
   kTripleInverted,  // [ky][word][lane / 4][3][lane % 4]: w0, w0 ^ w1, ~(w0 ^ w1 ^ w2)
@@ -48,6 +49,24 @@ struct BitStrip {
   const uint32_t** ahead;
 };
 
+// A layer as a kernel sees it that runs whole calls.
+struct WholeLayer {
+  const Bconv2dGeometry* geometry;
+  int words, steps;  // of a pixel; of all taps
+  int lanes, filters, padded, copies;
+  int joined_copies;  // of few filters, that stand in one quad of the epilogue's vectors
+  const uint32_t* weights;
+  const float *multiplier, *bias;  // and the others: `padded` each
+  const int32_t* thresholds;       // null: values
+  int32_t clamp_min, clamp_max;
+  const float* corrections;  // null: none
+  const int32_t* count_corrections;
+  const int32_t *row_case, *column_case;
+  int column_cases;
+  const PackedProgram* epilogue;
+};
+
+// `lanes` 0: of a streaming vector, see lanes_of. Either `count` or `run` is there.
 struct Bconv2dKernel {
   const char* name;
   Isa isa;
@@ -55,7 +74,17 @@ struct Bconv2dKernel {
   Packing packing;
   Derived derived;
   void (*count)(const BitStrip& strip);
+  void (*run)(const WholeLayer& layer, const Bconv2d::Call& call);
 };
+int lanes_of(const Bconv2dKernel& kernel);
+
+// Pixels that a whole kernel takes at once, of layers of `steps` words, and vectors of filters: their activations and
+// values stay in a cache.
+constexpr int kWholeStripPixels = 128, kWholeStripWords = 128 << 10, kWholeFilterVectors = 4;
+REPBNN_INLINE int whole_strip_pixels(int steps, int lanes) {
+  const int most = kWholeStripWords / steps / lanes * lanes;
+  return most < lanes ? lanes : most < kWholeStripPixels ? most : kWholeStripPixels;
+}
 
 // Implemented once for each instruction set.
 struct StripTransform {
@@ -92,14 +121,16 @@ const IsaFunctions& isa_functions(Isa isa);
 extern const IsaFunctions kScalarFunctions, kAvx2Functions, kAvx512Functions, kNeonFunctions;
 
 #define REPBNN_BCONV2D(name, isa, lanes, packing, derived) void count_##name(const BitStrip& strip);
+#define REPBNN_BCONV2D_WHOLE(name, isa, packing) void run_##name(const WholeLayer& layer, const Bconv2d::Call& call);
 #include "kernels/bconv2d/kernels.inc"
 #undef REPBNN_BCONV2D
+#undef REPBNN_BCONV2D_WHOLE
 
 // Words of one tap of one filter, packed.
 inline int packed_words(const Bconv2dKernel& kernel, int words) {
   return kernel.derived == Derived::kPairs ? derived_words(kernel.derived, words) : words;
 }
-// Packs filters [first, first + kernel.lanes) of the spec: lanes * taps * packed_words words.
+// Packs filters [first, first + lanes_of(kernel)) of the spec: lanes * taps * packed_words words.
 void pack_filters(const Bconv2dSpec& spec, const Bconv2dKernel& kernel, int first, uint32_t* out);
 
 }  // namespace repbnn

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "base/streaming.h"
 #include "kernels/bconv2d/kernel.h"
 
 namespace repbnn {
@@ -9,9 +10,12 @@ namespace {
 
 constexpr Bconv2dKernel kKernels[] = {
 #define REPBNN_BCONV2D(name, isa, lanes, packing, derived) \
-  {#name, Isa::isa, lanes, Packing::packing, Derived::derived, count_##name},
+  {#name, Isa::isa, lanes, Packing::packing, Derived::derived, count_##name, nullptr},
+#define REPBNN_BCONV2D_WHOLE(name, isa, packing) \
+  {#name, Isa::isa, 0, Packing::packing, Derived::kNone, nullptr, run_##name},
 #include "kernels/bconv2d/kernels.inc"
 #undef REPBNN_BCONV2D
+#undef REPBNN_BCONV2D_WHOLE
 };
 constexpr int kCount = sizeof(kKernels) / sizeof(kKernels[0]);
 
@@ -31,6 +35,12 @@ bool kernel_fits(const Bconv2dKernel& kernel, const Bconv2dGeometry& geometry) {
   }
   return true;
 }
+
+#if defined(REPBNN_SME2)
+int lanes_of(const Bconv2dKernel& kernel) { return kernel.lanes != 0 ? kernel.lanes : streaming_lanes(); }
+#else
+int lanes_of(const Bconv2dKernel& kernel) { return kernel.lanes; }
+#endif
 
 void count_call(const Bconv2dKernel& kernel) { calls[&kernel - kKernels].fetch_add(1, std::memory_order_relaxed); }
 
@@ -55,6 +65,7 @@ const Bconv2dKernel* choose_bconv2d_kernel(Isa isa, const Bconv2dGeometry& geome
       {Isa::kAvx2, "avx2_table", 64, 1},
       {Isa::kAvx2, "avx2_half_table", 32, 1},
       {Isa::kAvx2, "avx2_classic", 1, 1},
+      {Isa::kSme2, "sme2", 1, 1},
       {Isa::kNeon, "neon_triple", 1, 1},
       {Isa::kNeon, "neon_plain", 1, 1},
       {Isa::kScalar, "scalar", 1, 1},
@@ -66,6 +77,26 @@ const Bconv2dKernel* choose_bconv2d_kernel(Isa isa, const Bconv2dGeometry& geome
     if (kernel != nullptr && kernel_fits(*kernel, geometry)) return kernel;
   }
   return nullptr;
+}
+
+TileShape bconv2d_tile(Isa isa, int out_height, int out_width) {
+#if defined(REPBNN_SME2)
+  if (isa == Isa::kSme2) {
+    const int lanes = streaming_lanes();
+    const auto vectors = [&](int rows, int columns) { return (int64_t{rows} * columns + lanes - 1) / lanes; };
+    TileShape tile;
+    tile.columns = out_width < kWholeStripPixels ? out_width : kWholeStripPixels;
+    const int64_t least = vectors(out_height, tile.columns);
+    for (tile.rows = 1; tile.rows < out_height; ++tile.rows) {
+      const int64_t all =
+          out_height / tile.rows * vectors(tile.rows, tile.columns) + vectors(out_height % tile.rows, tile.columns);
+      if (100 * all <= 102 * least) break;
+    }
+    return tile;
+  }
+#endif
+  (void)isa, (void)out_height, (void)out_width;
+  return {};
 }
 
 const char* bconv2d_kernel_name(const Bconv2dKernel& kernel) { return kernel.name; }

@@ -29,6 +29,12 @@ void pack_plain(const FilterBits& bits, int lanes, int first, uint32_t* out) {
   }
 }
 
+void pack_inverted(const FilterBits& bits, int lanes, int first, uint32_t* out) {
+  pack_plain(bits, lanes, first, out);
+  const int count = lanes * bits.spec.geometry.taps() * bits.words;
+  for (int i = 0; i < count; ++i) out[i] = ~out[i];
+}
+
 void pack_bytes(const FilterBits& bits, int lanes, int first, uint32_t* out) {
   const Bconv2dGeometry& g = bits.spec.geometry;
   uint8_t* byte = reinterpret_cast<uint8_t*>(out);
@@ -83,6 +89,7 @@ void pack_filters(const Bconv2dSpec& spec, const Bconv2dKernel& kernel, int firs
   const FilterBits bits{spec, words_of(spec.geometry.in_channels)};
   switch (kernel.packing) {
     case Packing::kPlain: return pack_plain(bits, kernel.lanes, first, out);
+    case Packing::kInverted: return pack_inverted(bits, lanes_of(kernel), first, out);
     case Packing::kBytes: return pack_bytes(bits, kernel.lanes, first, out);
     case Packing::kPairs: return pack_pairs(bits, kernel.lanes, first, out);
     case Packing::kTripleInverted: return pack_triples(bits, kernel.lanes, 4, first, out);

@@ -162,10 +162,14 @@ struct Bconv2dAccess {
     conv->clamps_ = spec.activation_min > -k || spec.activation_max < k;
     conv->clamp_min_ = k - std::min(spec.activation_max, k);
     conv->clamp_max_ = k - std::max(spec.activation_min, -k);
+    const int width = pointwise_width(conv->kernel_->isa);
+    // Copies of one or two whole vectors lie side by side: the program then runs over them as over more channels.
+    const bool few = conv->kernel_->run != nullptr && (g.filters * 4 == width || g.filters * 2 == width);
+    if (few && spec.copies > 1) conv->joined_copies_ = width / g.filters;
     if (spec.epilogue != nullptr) {
-      conv->epilogue_ = PackedProgram(*spec.epilogue, spec.copies);
+      conv->epilogue_ = PackedProgram(*spec.epilogue, conv->joined_copies_ > 1 ? 1 : spec.copies, width);
     } else {
-      conv->epilogue_ = PackedProgram(Program(g.filters).store(0), 1);
+      conv->epilogue_ = PackedProgram(Program(g.filters).store(0), 1, width);
     }
   }
 
@@ -176,12 +180,15 @@ struct Bconv2dAccess {
     const Bconv2dGeometry& g = spec.geometry;
     conv->geometry_ = g;
     conv->kernel_ = &kernel;
+    conv->copies_ = spec.copies;
     conv->words_ = words_of(g.in_channels);
-    const size_t block = static_cast<size_t>(kernel.lanes) * g.taps() * packed_words(kernel, conv->words_);
-    const int padded = round_up(g.filters, kernel.lanes);
-    conv->weights_ = AlignedBuffer<uint32_t>(block * (padded / kernel.lanes));
-    for (int first = 0; first < padded; first += kernel.lanes) {
-      pack_filters(spec, kernel, first, conv->weights_.data() + block * (first / kernel.lanes));
+    const int lanes = lanes_of(kernel);
+    conv->lanes_ = lanes;
+    const size_t block = static_cast<size_t>(lanes) * g.taps() * packed_words(kernel, conv->words_);
+    const int padded = round_up(g.filters, lanes);
+    conv->weights_ = AlignedBuffer<uint32_t>(block * (padded / lanes));
+    for (int first = 0; first < padded; first += lanes) {
+      pack_filters(spec, kernel, first, conv->weights_.data() + block * (first / lanes));
     }
     prepare_transform(spec, padded, conv.get());
     if (spec.thresholds == nullptr && !conv->epilogue_.valid()) {

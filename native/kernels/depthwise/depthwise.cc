@@ -11,6 +11,7 @@ DepthwiseFunction function_of(Isa isa) {
     case Isa::kAvx2: return kAvx2Depthwise;
     case Isa::kAvx512Vpopcntdq: return kAvx512Depthwise;
 #elif defined(__aarch64__)
+    case Isa::kSme2:
     case Isa::kNeon: return kNeonDepthwise;
 #endif
     default: return kScalarDepthwise;

@@ -1,8 +1,17 @@
 #include "kernels/pointwise/pointwise.h"
 
+#include "base/streaming.h"
 #include "kernels/pointwise/tile.h"
 
 namespace repbnn {
+
+int pointwise_width(Isa isa) {
+#if defined(REPBNN_SME2)
+  if (isa == Isa::kSme2) return 4 * streaming_lanes();
+#endif
+  (void)isa;
+  return kLanes;
+}
 
 RunTile pointwise_tile(Isa isa) {
   switch (isa) {
@@ -18,6 +27,9 @@ RunTile pointwise_tile(Isa isa) {
 
 void run_pointwise(Isa isa, const PackedProgram& program, const FloatMap& source, const Bindings& bindings, int y0,
                    int y1, int x0, int x1) {
+#if defined(REPBNN_SME2)
+  if (isa == Isa::kSme2) return run_pointwise_sme2({&program, &source, &bindings, y0, y1, x0, x1});
+#endif
   const RunTile run = pointwise_tile(isa);
   const int groups = (program.lanes_total() + kLanes - 1) / kLanes;
   PointwiseTile tile{&program, &bindings, nullptr, source.pixel_stride, 0, 0, x0, x1 - x0};

@@ -16,7 +16,7 @@
 
 namespace repbnn {
 
-constexpr int kLanes = 16;   // channels a step handles at once, in every implementation
+constexpr int kLanes = 16;   // channels a step handles at once, in every implementation but SME2's
 constexpr int kMaxMaps = 8;  // of each kind, a program can name
 constexpr int kMaxSteps = 32;
 
@@ -77,13 +77,16 @@ struct Bindings {
   Int8Map int8s[kMaxMaps];
 };
 
-// A program laid out for reading in order: for each group of 16 lanes, for each copy, the vectors of its steps.
+// Channels a step handles at once, by which a program is packed: kLanes, or four of SME2's vectors, whatever their length.
+int pointwise_width(Isa isa);
+
+// A program laid out for reading in order: for each group of `width` lanes, for each copy, the vectors of its steps.
 // Copy j of lane f is channel j * lanes_total + f (RepConv tiles its blocks). Immutable, shareable between threads.
 class PackedProgram {
  public:
   PackedProgram() = default;
   // `copies` divides program.channels(). Throws std::bad_alloc. nullptr is never dereferenced later: check valid().
-  PackedProgram(const Program& program, int copies);
+  PackedProgram(const Program& program, int copies, int width = kLanes);
 
   // False for more than kMaxSteps steps, a map index out of range, copies that do not divide channels.
   bool valid() const { return valid_; }
@@ -101,20 +104,20 @@ class PackedProgram {
   };
   REPBNN_INLINE const Op* ops() const { return ops_; }
   REPBNN_INLINE int op_count() const { return op_count_; }
-  // The vectors of lanes [16 * group, ..) of copy `copy`: 16 floats a vector, in the order the steps use them.
+  // The vectors of lanes [width * group, ..) of copy `copy`: `width` floats a vector, in the order the steps use them.
   REPBNN_INLINE const float* vectors(int group, int copy) const {
-    return vectors_.data() + (static_cast<size_t>(group) * copies_ + copy) * vector_count_ * kLanes;
+    return vectors_.data() + (static_cast<size_t>(group) * copies_ + copy) * vector_count_ * width_;
   }
 
  private:
   void find_chain();
   Op ops_[kMaxSteps] = {};
-  int op_count_ = 0, vector_count_ = 0, copies_ = 0, lanes_total_ = 0, chain_ = -1;
+  int op_count_ = 0, vector_count_ = 0, copies_ = 0, lanes_total_ = 0, width_ = kLanes, chain_ = -1;
   bool valid_ = false;
   AlignedBuffer<float> vectors_;
 };
 
-// Runs `program` (copies may exceed 1: each value then feeds every copy) on rows [y0, y1) x columns [x0, x1) of
+// Runs `program`, packed by pointwise_width(isa) (copies may exceed 1: each value then feeds every copy), on rows [y0, y1) x columns [x0, x1) of
 // `source`, which is read as channel f of program.lanes_total(). In place is allowed: a stored map may be the source
 // or an added map with the same strides. Never reads or writes a byte outside the pixels and channels named.
 void run_pointwise(Isa isa, const PackedProgram& program, const FloatMap& source, const Bindings& bindings, int y0,

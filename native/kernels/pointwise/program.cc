@@ -57,7 +57,7 @@ Program& Program::clamp(float lo, float hi) {
   return *this;
 }
 
-PackedProgram::PackedProgram(const Program& program, int copies) {
+PackedProgram::PackedProgram(const Program& program, int copies, int width) : width_(width) {
   if (copies < 1 || program.channels() < 1 || program.channels() % copies != 0) return;
   if (program.steps().size() > kMaxSteps) return;
   copies_ = copies;
@@ -70,18 +70,18 @@ PackedProgram::PackedProgram(const Program& program, int copies) {
     vector_count_ += !step->vector2.empty();
   }
   find_chain();
-  const int groups = (lanes_total_ + kLanes - 1) / kLanes;
-  vectors_ = AlignedBuffer<float>(static_cast<size_t>(groups) * copies * vector_count_ * kLanes);
+  const int groups = (lanes_total_ + width - 1) / width;
+  vectors_ = AlignedBuffer<float>(static_cast<size_t>(groups) * copies * vector_count_ * width);
   float* out = vectors_.data();
   for (int group = 0; group < groups; ++group) {
-    const int lanes = lanes_total_ - group * kLanes < kLanes ? lanes_total_ - group * kLanes : kLanes;
+    const int lanes = lanes_total_ - group * width < width ? lanes_total_ - group * width : width;
     for (int copy = 0; copy < copies; ++copy) {
-      const int channel = copy * lanes_total_ + group * kLanes;
+      const int channel = copy * lanes_total_ + group * width;
       for (const Program::Step* step : steps) {
         for (const std::vector<float>* vector : {&step->vector, &step->vector2}) {
           if (vector->empty()) continue;
           std::memcpy(out, vector->data() + channel, lanes * sizeof(float));
-          out += kLanes;
+          out += width;
         }
       }
     }

@@ -29,7 +29,7 @@ class PointwiseTest : public testing::TestWithParam<Isa> {
 
 std::vector<Isa> built() {
   std::vector<Isa> isas;
-  for (Isa isa : {Isa::kScalar, Isa::kNeon, Isa::kAvx2, Isa::kAvx512Vpopcntdq}) {
+  for (Isa isa : {Isa::kScalar, Isa::kNeon, Isa::kSme2, Isa::kAvx2, Isa::kAvx512Vpopcntdq}) {
     if (isa_built(isa)) isas.push_back(isa);
   }
   return isas;
@@ -58,7 +58,7 @@ TEST_P(PointwiseTest, RandomProgramsEqualTheSpelledOutForm) {
     const int lanes = random.of({1, 3, 8, 15, 16, 17, 31, 32, 33, 48, 64, 65, 100}), copies = random.in(1, 4);
     const int height = random.in(1, 3), width = random.in(1, 31);
     const Program program = random_program(random, lanes * copies);
-    const PackedProgram packed(program, copies);
+    const PackedProgram packed(program, copies, pointwise_width(GetParam()));
     ASSERT_TRUE(packed.valid());
     const bool flush = i % 2 == 0;
     const FloatMode mode(flush);

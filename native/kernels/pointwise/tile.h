@@ -20,6 +20,15 @@ struct PointwiseTile {
   }
 };
 
+// What run_pointwise is given.
+struct PointwiseArea {
+  const PackedProgram* program;
+  const FloatMap* source;
+  const Bindings* bindings;
+  int y0, y1, x0, x1;
+};
+void run_pointwise_sme2(const PointwiseArea& area);
+
 using RunTile = void (*)(const PointwiseTile& tile);
 
 void pointwise_scalar(const PointwiseTile& tile);
