@@ -7,7 +7,7 @@ namespace repbnn {
 
 enum class LogLevel { kError = 0, kWarning = 1, kInfo = 2, kDebug = 3 };
 
-// To stderr, on Android to logcat, as one line "repbnn: ..."; `limit` is the level that the user asked for.
+// To stderr, on Android to logcat, as one line "repbnn 0.1.0: ..."; `limit` is the level that the user asked for.
 void log_line(LogLevel level, LogLevel limit, const std::string& text);
 
 }  // namespace repbnn
