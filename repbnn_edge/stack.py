@@ -6,6 +6,7 @@ larq and larq-compute-engine need Keras 2 (``tf_keras``), which TensorFlow picks
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -42,16 +43,23 @@ def tensorflow() -> Any:
 
 @contextmanager
 def _quiet_import(module: str) -> Iterator[None]:
-    """Keep from stderr what TensorFlow's C++ writes while it is first imported, before its log level holds."""
+    """Keep from stderr what TensorFlow's C++ writes while it is first imported, before its log level holds.
+
+    The garbage collector rests meanwhile: it would walk a million fresh objects again and again, and free none.
+    """
     if module in sys.modules:
         yield
         return
     sys.stderr.flush()
     copy, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    collecting = gc.isenabled()
     try:
         os.dup2(null, 2)
+        gc.disable()
         yield
     finally:
+        if collecting:
+            gc.enable()
         os.dup2(copy, 2)
         os.close(copy)
         os.close(null)

@@ -203,7 +203,7 @@ def _view(layer: Any, kernel: NDArray[np.float32]) -> BinaryView:
     return BinaryView(
         name=layer.name,
         kind="conv2d" if convolution else "dense",
-        weights=np.where(kernel < 0, -1, 1).astype(np.int8),
+        weights=np.int8(1) - np.int8(2) * (kernel < 0).view(np.int8),
         scale=scale.astype(np.float32),
         strides=tuple(layer.strides) if convolution else (1, 1),
         dilations=tuple(layer.dilation_rate) if convolution else (1, 1),

@@ -32,6 +32,7 @@ _QUANTIZERS: dict[Family, tuple[Callable[[], Any], Callable[[], Any]]] = {
 }
 
 
+@tf.autograph.experimental.do_not_convert  # it would read and recompile the source of every layer
 def keras_network(description: Description, name: str) -> Any:
     """A functional model whose layers bear the nodes' names; its weights are Keras' initial ones."""
     tensors: dict[str, Any] = {}

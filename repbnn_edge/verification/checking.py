@@ -23,7 +23,7 @@ from repbnn_edge.verification.integers import layer_integers
 from repbnn_edge.verification.matching import Match, match
 from repbnn_edge.verification.reference import OUTPUT, Floats, Reference
 
-_BYTES_AT_ONCE = 256 << 20
+_BYTES_AT_ONCE = 512 << 20
 
 
 def check_file(
@@ -102,7 +102,9 @@ class _Judge:
             )
         )
 
-    def _chunks(self, batch: Floats, first: Mapping[str, Floats]) -> Iterator[tuple[Mapping[str, Floats], Floats]]:
+    def _chunks(
+        self, batch: Floats, first: Mapping[str, NDArray[Any]]
+    ) -> Iterator[tuple[Mapping[str, NDArray[Any]], Floats]]:
         """As many samples at once as fit the memory; the first sample's taps are there already."""
         size = 3 * sum(values.nbytes for values in first.values()) or 1
         step = max(1, min(len(batch), _BYTES_AT_ONCE // size))
@@ -126,11 +128,11 @@ class _Judge:
     def _tolerance(self, cone: frozenset[int]) -> float:
         return FLOAT32_TOLERANCE + sum(self._rounding.get(index, 0.0) for index in cone)
 
-    def _exact_zeros(self, taps: Mapping[str, Floats]) -> int:
+    def _exact_zeros(self, taps: Mapping[str, NDArray[Any]]) -> int:
         names = {layer.sign_input for layer in self._reference.binary_layers if not layer.exact_at_zero}
         return sum(int((taps[name] == 0).sum()) for name in names)
 
-    def _see(self, taps: Mapping[str, Floats], samples: Floats) -> None:
+    def _see(self, taps: Mapping[str, NDArray[Any]], samples: Floats) -> None:
         feeds = {a.tensor: a.feed(taps[a.layers[0].sign_input]) for a in self._file.anchors}
         outputs = []
         for place in range(len(samples)):
@@ -149,14 +151,16 @@ class _Judge:
         wanted = [check.match.operator.output for check in self._binary]
         return {tensor: got[tensor] for tensor in wanted if tensor in got}
 
-    def _see_integers(self, taps: Mapping[str, Floats], outputs: Sequence[Mapping[int, NDArray[Any]]]) -> None:
+    def _see_integers(self, taps: Mapping[str, NDArray[Any]], outputs: Sequence[Mapping[int, NDArray[Any]]]) -> None:
         by_layer: dict[str, list[BinaryCheck]] = {}
         for check in self._binary:
             if not check.reason and check.match.operator.output in outputs[0]:
                 by_layer.setdefault(check.match.layer.name, []).append(check)
         for checks in by_layer.values():
             layer = checks[0].match.layer
-            integers = layer_integers(layer, taps[layer.sign_input])
+            integers = taps.get(layer.integers_tap)
+            if integers is None:
+                integers = layer_integers(layer, taps[layer.sign_input])
             for check in checks:
                 tensor = check.match.operator.output
                 check.see(np.concatenate([output[tensor] for output in outputs]), integers)

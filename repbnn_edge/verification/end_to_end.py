@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from repbnn_edge.runtime.lce import LceInterpreter
+from repbnn_edge.runtime.lce import CheckedInterpreter
 from repbnn_edge.tflite import lce
 from repbnn_edge.tflite.cut import cut
 from repbnn_edge.tflite.schema import Model
@@ -29,7 +29,7 @@ class EndToEnd:
         self._tensors = list(dict.fromkeys([anchor.tensor for anchor in anchors] + list(model.outputs)))
         inputs = set(model.inputs)
         self._given_out = [tensor for tensor in self._tensors if tensor not in inputs]
-        self._interpreter = LceInterpreter(cut(model, range(len(model.operators)), model.inputs, self._given_out))
+        self._interpreter = CheckedInterpreter(cut(model, range(len(model.operators)), model.inputs, self._given_out))
         self._input, self._output = model.inputs[0], model.outputs[0]
         self._flipped = self._bits = 0
         self._agreeing: list[float] = []

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from repbnn_edge.runtime.lce import LceInterpreter
+from repbnn_edge.runtime.lce import CheckedInterpreter
 from repbnn_edge.tflite import lce
 from repbnn_edge.tflite.cut import cut
 from repbnn_edge.tflite.schema import Model
@@ -125,9 +125,9 @@ class ForcedFile:
         self.outputs = list(dict.fromkeys(wanted))
 
     @cached_property
-    def _interpreter(self) -> LceInterpreter:
+    def _interpreter(self) -> CheckedInterpreter:
         inputs = [*self._original.inputs, *self._given.values()]
-        return LceInterpreter(cut(self.model, range(len(self.model.operators)), inputs, self.outputs))
+        return CheckedInterpreter(cut(self.model, range(len(self.model.operators)), inputs, self.outputs))
 
     def run(self, sample: Floats, feeds: dict[int, NDArray[Any]]) -> dict[int, NDArray[Any]]:
         """Run one sample, (1, H, W, C); ``feeds`` has the value of each anchor by tensor."""

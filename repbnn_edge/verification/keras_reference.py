@@ -9,13 +9,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from repbnn_edge import stack
 from repbnn_edge.errors import UnsupportedError, VerificationError
 from repbnn_edge.keras_graph import Graph, Node, Value, binary_nodes, evaluate, totals, walk
 from repbnn_edge.layers import BinaryView, binary_view, why_not_binary
 from repbnn_edge.verification.affine import to_next_sign
-from repbnn_edge.verification.integers import convolve, signs
+from repbnn_edge.verification.integers import convolve, layer_integers, signs
 from repbnn_edge.verification.reference import OUTPUT, BinaryLayer, Floats, MaxPool, Pads
 from repbnn_edge.verification.sign_inputs import SignInputs, Twins
 
@@ -96,13 +97,13 @@ class KerasReference:
         twin._replaced = dict(weights)
         return twin
 
-    def run(self, batch: Floats) -> Mapping[str, Floats]:
+    def run(self, batch: Floats) -> Mapping[str, NDArray[Any]]:
         """Run (N, H, W, C) preprocessed inputs; give every sign input, and ``OUTPUT``, channels last.
 
         Raises:
             VerificationError: a layer's own float output is not what its integers give.
         """
-        taps: dict[str, Floats] = {}
+        taps: dict[str, NDArray[Any]] = {}
         twins = Twins([sign for sign in self._signs.nodes.values() if sign is not None])
         before: dict[str, Any] = {}
         wanted = {binary.read.tap for binary in self._binary.values() if not binary.holds_signs}
@@ -120,7 +121,10 @@ class KerasReference:
             if binary.view.input_repeats > 1:
                 tap = np.concatenate([tap] * binary.view.input_repeats, axis=-1)
             taps[binary.layer.sign_input] = tap
-            linear = self._linear_output(binary, tap)
+            integers = layer_output(binary.layer, tap)
+            if binary.layer.pool is None:  # else they were summed in another order: the judge sums its own
+                taps[binary.layer.integers_tap] = integers
+            linear = self._linear_output(binary, integers)
             if twins_of_it is not None and twins_of_it.kind == "activation":
                 twins.set(node.outputs[0], linear)
             output = linear if binary.view.activation is None else binary.view.activation(linear)
@@ -143,18 +147,17 @@ class KerasReference:
         finally:
             kernel.assign(own)
 
-    def _linear_output(self, binary: _Binary, tap: Floats) -> Any:
+    def _linear_output(self, binary: _Binary, integers: NDArray[np.int32]) -> Any:
         """The layer's output before its activation: integers, scale, tiling, bias."""
         tf = stack.tensorflow()
         view = binary.view
-        integers = layer_output(binary.layer, tap)
         result = tf.constant(integers.astype(np.float32)) * view.scale
         if view.output_repeats > 1:
             result = tf.concat([result] * view.output_repeats, axis=-1)
         if view.bias is not None:
             result = result + view.bias
         shape = [-1 if size is None else size for size in binary.node.outputs[0].shape]
-        return tf.reshape(result, [tap.shape[0], *shape[1:]])
+        return tf.reshape(result, [len(integers), *shape[1:]])
 
     def _check_view(self, binary: _Binary, tensors: tuple[Any, ...], output: Any) -> None:
         """Once for each layer, on one sample: a second opinion on what the layer was taken for."""
@@ -217,15 +220,13 @@ class KerasReference:
                 raise UnsupportedError(node.name, why, "give it +-1 weights with one scale per filter and a sign")
 
 
-def layer_output(layer: BinaryLayer, tap: Floats) -> Any:
-    """The integers of a layer, computed here as Keras orders things: sign, then pool, then pad."""
+def layer_output(layer: BinaryLayer, tap: Floats) -> NDArray[np.int32]:
+    """The integers of a layer, pooled as Keras orders things: sign first."""
+    if layer.pool is None:
+        return layer_integers(layer, tap)
     tf = stack.tensorflow()
-    x = signs(tap)
-    if layer.kind == "dense":
-        x = x.reshape(-1, 1, 1, x.shape[-1])
-    elif layer.pool:
-        padded = np.pad(x, ((0, 0), *layer.pool.padding, (0, 0)), constant_values=-1)
-        x = tf.nn.max_pool2d(padded, layer.pool.size, layer.pool.strides, "VALID").numpy()
+    padded = np.pad(signs(tap), ((0, 0), *layer.pool.padding, (0, 0)), constant_values=-1)
+    x = tf.nn.max_pool2d(padded, layer.pool.size, layer.pool.strides, "VALID").numpy()
     return convolve(np.pad(x, ((0, 0), *layer.padding, (0, 0)), constant_values=float(layer.pad_value)), layer)
 
 

@@ -63,6 +63,11 @@ class BinaryLayer:
     to_sign: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
     exact_at_zero: bool = False
 
+    @property
+    def integers_tap(self) -> str:
+        """Under which a reference that has computed the layer's integers on the way gives them, int32."""
+        return f"integers of {self.name}"
+
 
 class Reference(Protocol):
     """A source that can be run by its own framework, binary layers in integers."""
@@ -75,8 +80,12 @@ class Reference(Protocol):
     def binary_layers(self) -> Sequence[BinaryLayer]:
         """All binary layers, in topological order."""
 
-    def run(self, batch: Floats) -> Mapping[str, Floats]:
-        """Run (N, H, W, C) preprocessed inputs; give every ``sign_input`` tap and ``OUTPUT``, channels last."""
+    def run(self, batch: Floats) -> Mapping[str, NDArray[Any]]:
+        """Run (N, H, W, C) preprocessed inputs; give every ``sign_input`` tap and ``OUTPUT``, channels last.
+
+        A reference that sums a layer's integers from that very tap by ``integers.layer_integers`` may give them too,
+        as ``integers_tap``, so that they need not be summed twice.
+        """
 
     def counts(self) -> Mapping[str, Any]:
         """``{"macs": {"binary", "float"}, "parameters": {"binary", "float"}}`` of the source, before folding."""
