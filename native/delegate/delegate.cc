@@ -154,10 +154,9 @@ TfLiteStatus Delegate::claim_nodes(TfLiteContext* context) {
   }
   if (refuses) return report(context, left), kTfLiteError;
   const auto claimed = std::count_if(claims.begin(), claims.end(), [](const NodeClaim& c) { return c.claimed; });
-  log_line(
-      LogLevel::kInfo, options_.log_level,
-      format("%s: %d/%zu nodes, %d partition%s, %s, %d thread%s", kVersion, static_cast<int>(claimed), claims.size(),
-             partitions, partitions == 1 ? "" : "s", isa_name(isa_), threads, threads == 1 ? "" : "s"));
+  log_line(LogLevel::kInfo, options_.log_level,
+           format("%d/%zu nodes, %d partition%s, %s, %d thread%s", static_cast<int>(claimed), claims.size(), partitions,
+                  partitions == 1 ? "" : "s", isa_name(isa_), threads, threads == 1 ? "" : "s"));
   return kTfLiteOk;
 }
 

@@ -51,7 +51,7 @@ def test_an_option_wins_over_the_environment(
     model = _float_model()
     delegate = repbnn_edge.load_delegate(log_level="info")
     litert.Interpreter(model_content=model, experimental_delegates=[delegate]).allocate_tensors()
-    assert "repbnn: 0.1.0: 0/" in capfd.readouterr().err
+    assert "repbnn 0.1.0: 0/1 nodes, 0 partitions, " in capfd.readouterr().err
 
 
 def test_a_missing_library_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
