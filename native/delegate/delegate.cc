@@ -1,5 +1,7 @@
 #include "delegate/delegate.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -29,8 +31,12 @@ bool write_file(const std::string& path, const std::string& text, std::string* e
 // Said when the delegate is made: a profile that cannot be written would be missed at the very end.
 bool can_write(const char* option, const std::string& path, std::string* error) {
   if (path.empty()) return true;
-  std::FILE* file = std::fopen(path.c_str(), "ab");
-  if (file != nullptr) return std::fclose(file), true;
+  const bool was_there = access(path.c_str(), F_OK) == 0;
+  if (std::FILE* file = std::fopen(path.c_str(), "ab")) {
+    std::fclose(file);
+    if (!was_there) std::remove(path.c_str());  // no file rather than an empty one, should nothing be written later
+    return true;
+  }
   *error = format("option %s: %s: it cannot be written (%s)", option, printable(path).c_str(), std::strerror(errno));
   return false;
 }

@@ -308,6 +308,19 @@ TEST(Delegate, ExplainsEachNode) {
 }
 
 // The name of a custom operator is whatever bytes the file holds.
+TEST(Delegate, FilesAreWrittenNotBeforeThereIsSomethingToSay) {
+  const std::string path = ::testing::TempDir() + "nothing.json";
+  const Handle delegate(create({{"explain", path.c_str()}, {"profiling", path.c_str()}}));
+  ASSERT_NE(delegate, nullptr);
+  EXPECT_FALSE(std::ifstream(path).is_open());
+  std::ofstream(path) << "old";
+  const Handle other(create({{"explain", path.c_str()}}));
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  EXPECT_EQ(text.str(), "old");
+  std::remove(path.c_str());
+}
+
 TEST(Delegate, WhatIsRequiredInVainIsExplainedToo) {
   const std::string path = ::testing::TempDir() + "required.json";
   FakeNetwork network;
