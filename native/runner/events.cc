@@ -33,7 +33,8 @@ void emit(const char* kind, const std::string& body) {
 
 int emit_error(const Failure& failure) {
   emit("error", format("\"code\": %d, \"what\": ", failure.code) + json_quote(failure.what) +
-                    ", \"why\": " + json_quote(failure.why) + ", \"do\": " + json_quote(failure.remedy));
+                    ", \"why\": " + json_quote(failure.why) + ", \"do\": " + json_quote(failure.remedy) +
+                    (failure.delegate.empty() ? "" : ", \"delegate\": " + failure.delegate));
   return failure.code;
 }
 

@@ -15,6 +15,7 @@ void emit(const char* kind, const std::string& body);
 struct Failure {
   int code = 0;
   std::string what, why, remedy;
+  std::string delegate = {};  // what it took, as JSON, where what it left may be the reason
 };
 
 // An error event; gives its exit code.

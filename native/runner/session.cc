@@ -65,8 +65,10 @@ std::unique_ptr<Session> Session::open(const RunnerOptions& options, TelemetryPr
   session->interpreter_ = api.interpreter_create(session->model_, settings);
   api.options_delete(settings);
   if (session->interpreter_ == nullptr || api.allocate_tensors(session->interpreter_) != 0) {
-    return fail(kUnsupported, options.model, std::string("TFLite ") + api.version() + " cannot run it",
-                "see its message on stderr");
+    fail(kUnsupported, options.model, std::string("TFLite ") + api.version() + " cannot run it",
+         "see its message on stderr");
+    if (session->explains_) failure->delegate = session->delegate_facts();
+    return nullptr;
   }
   return session;
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Generator, Iterable
+import math
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +13,13 @@ from numpy.typing import NDArray
 
 from repbnn_edge.benching.expected import Expected
 from repbnn_edge.benching.profiling import joined
-from repbnn_edge.benching.report import OutputCheck
+from repbnn_edge.benching.report import BenchedDelegate, OutputCheck
 from repbnn_edge.benching.verdicts import FAILED, Reason
 from repbnn_edge.devices.interface import Event
 from repbnn_edge.errors import DeadlineError, DeviceError
+
+_MALFORMED = (KeyError, TypeError, ValueError, OverflowError, AttributeError)
+"""What reading the events of a runner raises that does not keep to its own format."""
 
 
 @dataclass
@@ -60,7 +64,7 @@ class Outcome:
         try:
             for event in events:
                 if event["event"] == "runs":
-                    nanoseconds.extend(event["ns"])
+                    nanoseconds.extend(int(_number(value, least=1)) for value in event["ns"])
                 elif event["event"] == "exit":
                     seconds = event["cpu_seconds"]
                     self._exit(event)
@@ -80,7 +84,13 @@ class Outcome:
         except DeviceError as error:
             self.lost(error)
             return seconds
-        except (KeyError, TypeError, ValueError, OverflowError):  # a runner that does not keep to its own format
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            OverflowError,
+            AttributeError,
+        ):  # a runner that does not keep to its own format
             self.reasons.append(Reason("runner_failed", "its output is not what a runner writes"))
             return seconds
         if ended and not nanoseconds and not self.summaries and not self.failed:
@@ -121,31 +131,43 @@ class Outcome:
     def _other(self, event: Event) -> None:
         kind = event["event"]
         if kind == "loaded":
-            self.loaded.update(event)
-            self.init_ms.append(float(event["init_ms"]))
+            self._load(event)
         elif kind == "first":
-            self.first_ms.append(float(event["first_ms"]))
+            self.first_ms.append(_number(event["first_ms"]))
             if not event["repeatable"]:
                 self.reasons.append(Reason("wrong_output", "two runs on the same input differ, or are not finite"))
         elif kind == "end":
             if event.get("peak_memory_bytes") is not None:
-                self.peak_bytes.append(int(event["peak_memory_bytes"]))
+                self.peak_bytes.append(int(_number(event["peak_memory_bytes"])))
             if event.get("instructions") is not None:
-                self.instructions.append(int(event["instructions"]))
+                self.instructions.append(int(_number(event["instructions"])))
         elif kind == "cores":
             self.ran_on.update(int(core) for core in event["ran_on"])
             if event.get("khz"):
-                self.speeds.append([int(value) for value in event["khz"]])
+                first, last = event["khz"]
+                self.speeds.append([int(_number(first)), int(_number(last))])
         elif kind == "ops":
-            self.ops = joined(event)
+            self.ops = [_operator(op) for op in joined(event) or ()] or None
         elif kind == "roofline":
-            self.roofline = {name: float(event[name]) for name in ("popcount_per_s", "bytes_per_s")}
+            self.roofline = {name: _number(event[name]) for name in ("popcount_per_s", "bytes_per_s")}
         elif kind == "summary":
             self.summaries.append(event)
         elif kind == "affinity":
             self.reasons.append(Reason("affinity_refused", str(event["refused"])))
         elif kind == "error":
             self.error = event
+            if event.get("delegate") is not None:  # what it left may be the reason
+                self.loaded["delegate"] = _delegate(event["delegate"])
+
+    def _load(self, event: Event) -> None:
+        name, version = event["runtime"]
+        kernels = event.get("float_kernels")
+        self.loaded = {
+            "runtime": [str(name), str(version)],
+            "delegate": _delegate(event["delegate"]),
+            "float_kernels": None if kernels is None else str(kernels),
+        }
+        self.init_ms.append(_number(event["init_ms"]))
 
     def _exit(self, event: Event) -> None:
         if event["code"] != 0:
@@ -158,6 +180,41 @@ class Outcome:
             return f"ended by {event['signal']}"
         lines = [line for line in event["stderr"].splitlines() if line.strip() and not line.startswith("INFO: ")]
         return lines[-1][:300] if lines else f"exit code {event['code']}"
+
+
+def _number(value: Any, least: float = 0) -> float:
+    """A finite number that is not below ``least``.
+
+    Raises:
+        ValueError, TypeError, OverflowError: it is none.
+    """
+    number = float(value)
+    if not least <= number < math.inf:
+        raise ValueError(f"{number} is not what it should be")
+    return number
+
+
+def _delegate(facts: Any) -> dict[str, Any] | None:
+    if facts is None:
+        return None
+    refused = [{"node": int(node["node"]), **{key: str(node[key]) for key in _WHY}} for node in facts["refused"]]
+    return BenchedDelegate.model_validate({**facts, "refused": refused}).model_dump()
+
+
+_WHY = ("op", "reason")
+
+
+def _operator(op: Mapping[str, Any]) -> dict[str, Any]:
+    """One of a runner's ``ops``, as ``profiling.op_times`` reads them."""
+    index = op.get("index")
+    return {
+        "index": None if index is None else int(index),
+        "name": str(op.get("name") or ""),
+        "type": str(op["type"]),
+        "mean_ms": _number(op["mean_ms"]),
+        "delegated": bool(op["delegated"]),
+        "nodes": [int(node) for node in op.get("nodes") or ()],
+    }
 
 
 def _close(events: Iterable[Event]) -> None:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from repbnn_edge.benching.report import BenchReport
+from repbnn_edge.devices.streaming import no_constant
 from repbnn_edge.errors import BadInputError
 from repbnn_edge.files import read_input
 from repbnn_edge.reports import Report
@@ -25,7 +26,7 @@ def read_report(path: Path) -> BenchReport:
         BadInputError: no such file, no JSON, another schema, or a field that is missing or of another type.
     """
     try:
-        body = json.loads(read_input(path, limit=_LIMIT), parse_constant=_no_constant)
+        body = json.loads(read_input(path, limit=_LIMIT), parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
         raise BadInputError(str(path), f"it is no JSON ({error})", "write it again with bench --output") from error
     found = body.get("schema") if isinstance(body, dict) else None
@@ -65,10 +66,6 @@ def _report_in(annotation: Any) -> type[Report] | None:
     if isinstance(annotation, type) and issubclass(annotation, Report):
         return annotation
     return next((found for part in get_args(annotation) if (found := _report_in(part))), None)
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
 
 
 def _check_samples(path: Path, report: BenchReport) -> None:

@@ -75,8 +75,7 @@ def _reasons(
         reasons += verdicts.of_summaries(outcome.summaries, schedule.effort)
     if outcome.samples or outcome.summaries:
         reasons += verdicts.of_environment(outcome.before, outcome.after)
-        reasons += verdicts.of_delegate((outcome.loaded.get("delegate") or {}).get("refused", ()))
-    return reasons
+    return reasons + verdicts.of_delegate((outcome.loaded.get("delegate") or {}).get("refused", ()))
 
 
 def _latency(outcome: Outcome, summary: statistics.Summary | None) -> report.Latency | None:

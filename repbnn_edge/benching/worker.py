@@ -21,7 +21,7 @@ import numpy as np
 from repbnn_edge.benching.presets import Effort
 from repbnn_edge.benching.sampling import measure, warm_up
 from repbnn_edge.errors import RepbnnError
-from repbnn_edge.runtime.sessions import Session, import_runtime, open_session
+from repbnn_edge.runtime.sessions import NotDelegatedError, Session, import_runtime, open_session
 
 _CPU = Path("/sys/devices/system/cpu")
 _USER, _SYSTEM, _CORE = 11, 12, 36  # of /proc/PID/stat behind the name (proc(5): fields 14, 15 and 39)
@@ -35,7 +35,8 @@ def main() -> int:
     try:
         _serve(request, events)
     except RepbnnError as error:
-        _emit(events, "error", code=error.exit_code, what=error.what, why=error.why, do=error.do)
+        left = {"delegate": vars(error.facts)} if isinstance(error, NotDelegatedError) else {}
+        _emit(events, "error", code=error.exit_code, what=error.what, why=error.why, do=error.do, **left)
         return error.exit_code
     return 0
 

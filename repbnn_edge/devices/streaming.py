@@ -101,10 +101,15 @@ class LineProcess:
 def parse_event(line: bytes) -> Event | None:
     """A line as an event; None for what a library or a login script printed between them."""
     try:
-        event = json.loads(line)
-    except ValueError:
+        event = json.loads(line, parse_constant=no_constant)
+    except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
+
+
+def no_constant(name: str) -> float:
+    """For ``json``'s ``parse_constant``: NaN and Infinity are refused, by ValueError."""
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def line_event(line: bytes) -> Event:

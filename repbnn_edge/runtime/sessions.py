@@ -54,6 +54,16 @@ class DelegateFacts:
         return [node for node in self.refused if str(node["op"]).startswith("Lce")]
 
 
+class NotDelegatedError(UnsupportedError):
+    """A runtime cannot run the operators of LCE that our delegate left to it; ``facts`` names them all."""
+
+    def __init__(self, facts: DelegateFacts) -> None:
+        left = facts.binary_refused[0]
+        why = f"the delegate left operator {left['node']} {left['op']}: {left['reason']}"
+        super().__init__("the file", why, "see `repbnn-edge inspect`, or use --runtime lce")
+        self.facts = facts
+
+
 class Session(Protocol):
     """A file, ready to run one sample at a time."""
 
@@ -218,10 +228,9 @@ class _TfliteSession:
                 )
             self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            left = read_facts(explain.read_text(encoding="utf-8")).binary_refused if explain.is_file() else []
-            if left:  # whatever the runtime says of an operator that it does not know, this is why
-                why = f"the delegate left operator {left[0]['node']} {left[0]['op']}: {left[0]['reason']}"
-                raise UnsupportedError("the file", why, "see `repbnn-edge inspect`, or use --runtime lce") from error
+            facts = read_facts(explain.read_text(encoding="utf-8")) if explain.is_file() else None
+            if facts is not None and facts.binary_refused:  # whatever the runtime says of them, this is why
+                raise NotDelegatedError(facts) from error
             raise UnsupportedError(
                 "the file", f"{self.runtime[0]} cannot run it ({error})", "see its message"
             ) from error

@@ -1,4 +1,4 @@
-"""Reports with made-up numbers, for what only shows or compares them."""
+"""Reports with made-up numbers, for what only shows or compares them, and a file of a made-up LCE."""
 
 from __future__ import annotations
 
@@ -83,3 +83,22 @@ def full() -> BenchReport:
         result(294.0, "lce.tflite", reasons=doubts),
         result(5.1, long, ops=True, roofline=roof),
     )
+
+
+def with_a_later_operator(data: bytes) -> bytes:
+    """The file with its last LceQuantize called otherwise."""
+    import copy
+
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(data)
+    codes = [code.customCode for code in model.operatorCodes]
+    quantize = codes.index(b"LceQuantize")
+    model.operatorCodes.append(copy.copy(model.operatorCodes[quantize]))
+    model.operatorCodes[-1].customCode = b"LceOfTomorrow"
+    last = [operator for operator in model.subgraphs[0].operators if operator.opcodeIndex == quantize][-1]
+    last.opcodeIndex = len(model.operatorCodes) - 1
+    builder = flatbuffers.Builder(len(data))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

@@ -22,6 +22,8 @@ from repbnn_edge.benching.outcome import Outcome
 from repbnn_edge.benching.presets import Effort
 from repbnn_edge.tflite import lce, schema
 
+from . import made_up
+
 SHORT = Effort(20, 0.05, 10.0)
 
 
@@ -108,30 +110,13 @@ def test_answers_of_lce_are_kept(rep_small: Path, monkeypatch: pytest.MonkeyPatc
 def test_an_operator_that_cannot_be_claimed_is_named(rep_small: Path, tmp_path: Path) -> None:
     """What inspect calls right the delegate claims, but for operators that a later LCE may bring."""
     broken = tmp_path / "unclaimable.tflite"
-    broken.write_bytes(_with_a_later_operator(rep_small.read_bytes()))
+    broken.write_bytes(made_up.with_a_later_operator(rep_small.read_bytes()))
     row = _bench(broken)
-    assert row.verdict.status == "failed"
-    detail = row.verdict.reasons[0].detail
-    assert "the delegate left operator" in detail and "LceOfTomorrow" in detail
-
-
-def _with_a_later_operator(data: bytes) -> bytes:
-    """The file with its last LceQuantize called otherwise."""
-    import copy
-
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.ModelT.InitFromPackedBuf(data)
-    codes = [code.customCode for code in model.operatorCodes]
-    quantize = codes.index(b"LceQuantize")
-    model.operatorCodes.append(copy.copy(model.operatorCodes[quantize]))
-    model.operatorCodes[-1].customCode = b"LceOfTomorrow"
-    last = [operator for operator in model.subgraphs[0].operators if operator.opcodeIndex == quantize][-1]
-    last.opcodeIndex = len(model.operatorCodes) - 1
-    builder = flatbuffers.Builder(len(data))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    assert row.verdict.status == "failed" and row.delegate.nodes_delegated < row.delegate.nodes_total
+    details = {reason.code: reason.detail for reason in row.verdict.reasons}
+    assert set(details) == {"runner_failed", "not_delegated"}
+    assert "the delegate left operator" in details["runner_failed"] and "LceOfTomorrow" in details["runner_failed"]
+    assert "LceOfTomorrow: no operator that" in details["not_delegated"]
 
 
 def test_the_worker_reports_refused_affinity() -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from repbnn_edge.cli import main
 from repbnn_edge.settings import cache_folder
+from tests.benching.made_up import with_a_later_operator
 from tests.devices.calling import CLEAN
 from tests.devices.conftest import MakeAdbd, MakeSystem, android
 from tests.devices.far.adbd import Adbd
@@ -164,3 +165,20 @@ def test_a_node_that_no_delegate_takes_is_named(
     assert code == 3
     assert f"operator {index} (LceBconv2d)" in body["error"]["what"]
     assert true_phone.system.settle(3) == {}
+
+
+def test_an_operator_of_a_later_lce_is_named_by_the_phone(
+    true_phone: Adbd, resnet20: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    """What this version cannot know to be wrong is refused there, by delegate and runtime."""
+    later = tmp_path / "later.tflite"
+    later.write_bytes(with_a_later_operator(resnet20.read_bytes()))
+    code, body = bench(capsys, "pixel", str(later), str(resnet20), "--no-check-outputs")
+    assert code == 6
+    refused, right = body["results"]
+    details = {reason["code"]: reason["detail"] for reason in refused["verdict"]["reasons"]}
+    assert "LceOfTomorrow" in details["not_delegated"] and "cannot run it" in details["runner_failed"]
+    assert refused["delegate"]["nodes_delegated"] < refused["delegate"]["nodes_total"]
+    assert right["runs"] >= 3 and "runner_failed" not in str(right["verdict"])
+    assert true_phone.system.settle(3) == {}
+    assert true_phone.system.ours() == CLEAN
