@@ -21,6 +21,7 @@ from repbnn_edge.verification.forcing import Anchor, ForcedFile, find_anchors
 from repbnn_edge.verification.hybrid_check import HybridCheck
 from repbnn_edge.verification.integers import layer_integers
 from repbnn_edge.verification.matching import Match, match
+from repbnn_edge.verification.own_flips import OwnFlips
 from repbnn_edge.verification.reference import OUTPUT, Floats, Reference
 
 _BYTES_AT_ONCE = 512 << 20
@@ -83,11 +84,13 @@ class _Judge:
         self._binary = [BinaryCheck(self._model, m, reason=misfits.get(m.layer.name, "")) for m in self._matches]
         self._floats = self._float_checks()
         self._ends = EndToEnd(self._as_it_is, anchors)
+        own = OwnFlips(self._reference)
         zeros = 0
         for taps, samples in self._chunks(batch, first):
             zeros += self._exact_zeros(taps)
             self._see(taps, samples)
-        return verdict.verdict(
+            own.see(taps, samples)
+        report = verdict.verdict(
             verdict.Evidence(
                 model=self._model,
                 reference=self._reference,
@@ -101,6 +104,7 @@ class _Judge:
                 preprocessing_equal=preprocessing_equal,
             )
         )
+        return report.model_copy(update={"notes": {**report.notes, **own.notes}})
 
     def _chunks(
         self, batch: Floats, first: Mapping[str, NDArray[Any]]

@@ -12,7 +12,7 @@ from repbnn_edge.reports import VerificationReport
 from repbnn_edge.samples import Normalisation
 from repbnn_edge.tflite.metadata import read_metadata
 from repbnn_edge.verification.checking import check_file
-from repbnn_edge.verification.reference import OUTPUT, Floats, Reference
+from repbnn_edge.verification.reference import Reference
 
 
 class Source(Protocol):
@@ -42,24 +42,7 @@ def check(source: Source, file: bytes, *, samples: int = 16, data: Path | None =
     """
     batch = pictures.load(source.reference.input_shape, samples, source.preprocessing, data)
     equal = preprocessing_equal(source.preprocessing, file)
-    report = check_file(source.reference, file, batch, preprocessing_equal=equal)
-    return report.model_copy(update={"notes": {**report.notes, **_own_flips(source.reference, batch)}})
-
-
-def _own_flips(reference: Reference, batch: Floats) -> dict[str, float]:
-    """How far the source's own framework departs from itself once it optimises: the yardstick for a file's flips."""
-    optimised = getattr(reference, "run_optimised", None)
-    if optimised is None:
-        return {}
-    plain, fused = reference.run(batch), optimised(batch)
-    taps = {layer.sign_input for layer in reference.binary_layers}
-    flipped = sum(int(((plain[tap] < 0) != (fused[tap] < 0)).sum()) for tap in taps)
-    bits = sum(plain[tap].size for tap in taps)
-    agree = plain[OUTPUT].argmax(-1) == fused[OUTPUT].argmax(-1)
-    return {
-        "source_optimised_flipped_bit_rate": flipped / max(bits, 1),
-        "source_optimised_top1_agreement": float(agree.mean()),
-    }
+    return check_file(source.reference, file, batch, preprocessing_equal=equal)
 
 
 def preprocessing_equal(known: Normalisation | None, file: bytes) -> bool:
