@@ -14,6 +14,8 @@ from repbnn_training import fused  # noqa: E402
 from repbnn_training.networks import ReCUResNet20, SignActivation  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
+from repbnn_edge.errors import UnsupportedError  # noqa: E402
+
 torch.set_num_threads(1)
 
 
@@ -58,7 +60,7 @@ def test_one_layer_is_norm_shortcut_and_hardtanh(width: int, copies: int) -> Non
 
 def test_an_unknown_width_is_refused() -> None:
     norm = torch.nn.BatchNorm2d(4)
-    with pytest.raises(ValueError, match="--form compiled"):
+    with pytest.raises(UnsupportedError, match="--form compiled"):
         fused.activate(
             torch.zeros(1, 2, 2, 4).bfloat16(), None, norm.weight.detach(), norm.bias.detach(), norm.bias, norm
         )

@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is an extra: pip install re
 from repbnn_training import imagenet  # noqa: E402
 from repbnn_training.reactnet import ReActNetA, TwoStepConv2d  # noqa: E402
 
+from repbnn_edge.errors import UsageError  # noqa: E402
 from repbnn_edge.models import describe  # noqa: E402
 
 torch.set_num_threads(1)
@@ -41,7 +42,7 @@ def run(folder: Path, step: int, pictures: Any, **options: Any) -> imagenet.Imag
 
 
 def test_both_steps_one_after_the_other(pictures: Any, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="run that first"):
+    with pytest.raises(UsageError, match="run step 1 first"):
         run(tmp_path, 2, pictures)
     first = run(tmp_path, 1, pictures)
     assert first.optimizer.param_groups[0]["weight_decay"] == RECIPE.decay

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
-import os
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 torch = pytest.importorskip("torch", reason="PyTorch is an extra: pip install repbnn-edge[training]")
 
@@ -24,26 +18,18 @@ from repbnn_training.networks import ReCUConv2d, ReCUResNet20, SignActivation  #
 from repbnn_training.recipes import RECIPES  # noqa: E402
 from repbnn_training.schedule import Deadline, rate  # noqa: E402
 
+from repbnn_edge.errors import BadInputError, UsageError  # noqa: E402
 from repbnn_edge.models import describe  # noqa: E402
+from tests.training.made_images import write_images  # noqa: E402
 
 torch.set_num_threads(1)
 TINY = replace(RECIPES["rep-smoke"], epochs=2, batch=8, widths=(4, 8, 8), warmup=0.5)
 
 
-def _write_images(path: Path, random: np.random.Generator, count: int = 256) -> None:
-    parts = []
-    for _ in range(count):
-        buffer = io.BytesIO()
-        Image.fromarray(random.integers(0, 256, (32, 32, 3), np.uint8)).save(buffer, "JPEG")
-        parts.append(buffer.getvalue())
-    jpeg = np.frombuffer(b"".join(parts), np.uint8)
-    np.savez(path, jpeg=jpeg, offsets=np.cumsum([0, *map(len, parts)]), labels=random.integers(0, 10, count))
-
-
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Any:
     path = tmp_path_factory.mktemp("data") / "train.npz"
-    _write_images(path, np.random.default_rng(0), 32)
+    write_images(path, 32)
     return data.load(path, torch.device("cpu"))
 
 
@@ -74,10 +60,57 @@ def test_the_log_has_a_line_an_epoch(images: Any, tmp_path: Path) -> None:
     assert rows[-1]["test_top1"] != "nan"
 
 
+def test_a_killed_run_logs_each_epoch_once(images: Any, tmp_path: Path) -> None:
+    """The checkpoint is of the middle of the first epoch, and the kill came after the second one was logged."""
+    first = run(tmp_path, images)
+    first.advance()
+    first.save()
+    checkpoint = (tmp_path / "checkpoint.pt").read_bytes()
+    engine.train([first])
+    (tmp_path / "checkpoint.pt").write_bytes(checkpoint)
+    with (tmp_path / "log.csv").open("a") as stream:
+        stream.write("3,1.9")  # cut by the kill
+    engine.train([run(tmp_path, images)])
+    with (tmp_path / "log.csv").open() as stream:
+        assert [row["epoch"] for row in csv.DictReader(stream)] == ["1", "2"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK no zip", None], ids=["empty", "other", "cut"])
+def test_a_broken_checkpoint_is_named(images: Any, tmp_path: Path, damage: bytes | None) -> None:
+    run(tmp_path, images).save()
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:-2000] if damage is None else damage)
+    with pytest.raises(BadInputError, match=r"checkpoint\.pt: it is no checkpoint"):
+        run(tmp_path, images)
+
+
+def test_the_papers_recipe_is_the_authors(images: Any, tmp_path: Path) -> None:
+    """z-hXu/ReCU, cifar/run.sh and main.py."""
+    for name, beta in (("recu-resnet20", 1), ("rep-recu-resnet20", 2)):
+        recipe = RECIPES[name]
+        assert (recipe.epochs, recipe.batch, recipe.rate, recipe.decay, recipe.warmup) == (600, 256, 0.1, 5e-4, 5)
+        assert recipe.normalise and recipe.beta == beta and not recipe.spread and not recipe.distil
+    own = replace(RECIPES["rep-recu-resnet20"], batch=8, widths=(4, 8, 8))
+    (group,) = engine.Run(own, 1, tmp_path, images, images).optimizer.param_groups
+    assert (group["momentum"], group["nesterov"], group["weight_decay"]) == (0.9, False, 5e-4)
+    torch.manual_seed(0)
+    start = engine.network_of(replace(own, widths=(16, 32, 64))).blocks[8].conv2.weight
+    assert start.detach().std().item() == pytest.approx((2 / start[0].numel()) ** 0.5, rel=0.02)
+
+
 def test_a_folder_of_another_recipe_is_refused(images: Any, tmp_path: Path) -> None:
     run(tmp_path, images).save()
-    with pytest.raises(ValueError, match="another recipe or seed"):
+    with pytest.raises(UsageError, match="another recipe or seed"):
         engine.Run(TINY, 4, tmp_path, images, images)
+
+
+def test_what_a_recipe_cannot_do_is_refused(images: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no quick"):
+        engine.Run(TINY, 1, tmp_path, images, images, form="quick")
+    with pytest.raises(UsageError, match="takes 64 images, and there are 32"):
+        engine.Run(replace(TINY, batch=64), 1, tmp_path, images, images)
+    with pytest.raises(UsageError, match="division of the activation"):
+        engine.Run(replace(TINY, normalise=True), 1, tmp_path, images, images, form="fused")
 
 
 def test_several_runs_share_a_process(images: Any, tmp_path: Path) -> None:
@@ -151,11 +184,11 @@ def test_a_teacher_is_asked_where_the_recipe_distils(images: Any, tmp_path: Path
     assert student._objective(taught_logits * 1.0, pixels, labels) < student._objective(logits, pixels, labels)
     engine.train([student])
     assert student.done
-    with pytest.raises(ValueError, match="needs a teacher"):
+    with pytest.raises(UsageError, match="needs a teacher"):
         engine.Run(recipe, 2, tmp_path / "none", images, images)
-    with pytest.raises(ValueError, match="needs no teacher"):
+    with pytest.raises(UsageError, match="needs no teacher"):
         engine.Run(TINY, 2, tmp_path / "none", images, images, teacher=taught)
-    with pytest.raises(ValueError, match="train a teacher first"):
+    with pytest.raises(BadInputError, match="no such checkpoint"):
         engine.teacher(tmp_path / "nowhere", torch.device("cpu"))
 
 
@@ -215,7 +248,7 @@ def test_weights_go_out_and_come_back_with_the_same_signs(tmp_path: Path) -> Non
     description = describe(exchange.NETWORK, 2)
     wanted = {f"{n.name}/{variable}": shape for n in description.nodes for variable, shape in n.weights.items()}
     assert {key: value.shape for key, value in tensors.items()} == wanted
-    with pytest.raises(ValueError, match="another beta"):
+    with pytest.raises(BadInputError, match="another beta"):
         exchange.from_tensors(ReCUResNet20(1), tensors)
 
 
@@ -228,33 +261,10 @@ def test_a_run_starts_from_another(images: Any, tmp_path: Path) -> None:
     for name, value in first.network.state_dict().items():
         torch.testing.assert_close(second.network.state_dict()[name], value, rtol=0, atol=0)
     assert exchange.start_of(place, "smoke", 2, 3) == place
-    with pytest.raises(ValueError, match="no weights for smoke with seed 9"):
+    with pytest.raises(BadInputError, match="no weights for smoke with seed 9"):
         exchange.start_of(tmp_path / "runs", "smoke", 2, 9)
-    with pytest.raises(ValueError, match="holds another network"):
+    with pytest.raises(BadInputError, match="holds another network"):
         exchange.load_into(ReCUResNet20(1), place)
-
-
-def test_two_processes_share_a_run(tmp_path: Path) -> None:
-    """Both end with the same weights, and only the first writes."""
-    random = np.random.default_rng(0)
-    for name in ("train.npz", "test.npz"):
-        _write_images(tmp_path / name, random)
-    arguments = ["train", "smoke", "--data", str(tmp_path), "--runs", str(tmp_path / "runs"), "--form", "plain"]
-    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, "-m", "repbnn_training", *arguments, "--limit", "256"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.count("top-1") == 1
-    state = torch.load(tmp_path / "runs" / "smoke-seed1" / "checkpoint.pt", weights_only=True)
-    assert state["step"] == 2
-    assert all(value.isfinite().all() for value in state["network"].values())
 
 
 def test_the_suite_goes_on_until_its_table_is_whole(images: Any, tmp_path: Path) -> None:

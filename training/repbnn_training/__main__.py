@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,16 +10,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from repbnn_edge.errors import RepbnnError, UsageError
+
 if TYPE_CHECKING:
     from repbnn_training.engine import Run
+    from repbnn_training.imagenet import ImageNetRun
 
-app = typer.Typer(help="Train the paper's networks; a killed run goes on where it stopped.", no_args_is_help=True)
+app = typer.Typer(
+    help="Train the paper's networks; a killed run goes on where it stopped.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 Data = Annotated[Path, typer.Option(help="Folder with train.npz and test.npz.")]
 Runs = Annotated[Path, typer.Option(help="Folder of the runs, one subfolder a recipe and seed.")]
 Seeds = Annotated[list[int], typer.Option(help="Repeatable: every recipe is trained with each.")]
 Form = Annotated[str, typer.Option(help="Of a step: plain, compiled (torch.compile), graphs (CUDA) or fused (CPU).")]
-Limit = Annotated[int | None, typer.Option(help="Use this many images, to try things out.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Use this many images, to try things out.")]
 StopAfter = Annotated[float | None, typer.Option(help="Minutes: write checkpoints and stop then, to go on later.")]
 
 
@@ -60,29 +70,27 @@ def train(
     began = time.monotonic()
     unknown = [name for name in recipes if name not in RECIPES]
     if unknown:
-        raise typer.BadParameter(f"no recipe {unknown[0]!r}; there are {', '.join(RECIPES)}")
+        raise UsageError(unknown[0], "there is no such recipe", f"give one of {', '.join(RECIPES)}")
     world, device = distributed.start()
-    images = [load(data / name, device, limit) for name in ("train.npz", "test.npz")]
+    images, held_out = (load(data / name, device, limit) for name in ("train.npz", "test.npz"))
     deadline = Deadline(time.time() + 60 * minutes) if minutes is not None else None
-    try:
-        taught = engine.teacher(teacher, device) if teacher is not None else None
-        jobs = [
-            engine.Run(
-                RECIPES[name],
-                s,
-                runs / f"{name}-seed{s}",
-                *images,
-                form=form,
-                deadline=deadline,
-                teacher=taught,
-                init_from=init_from and start_of(init_from, name, RECIPES[name].beta, s),
-                world=world,
-            )
-            for name in recipes
-            for s in seed
-        ]
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+    taught = engine.teacher(teacher, device) if teacher is not None else None
+    jobs = [
+        engine.Run(
+            RECIPES[name],
+            s,
+            runs / f"{name}-seed{s}",
+            images,
+            held_out,
+            form=form,
+            deadline=deadline,
+            teacher=taught,
+            init_from=init_from and start_of(init_from, name, RECIPES[name].beta, s),
+            world=world,
+        )
+        for name in dict.fromkeys(recipes)
+        for s in dict.fromkeys(seed)
+    ]
     report = _reporter(jobs) if world.writes else None
     stop = None if stop_after is None else began + 60 * stop_after
     if not engine.train(jobs, report, threads=threads, stop=stop):
@@ -112,8 +120,8 @@ def suite(
 
     began = time.monotonic()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    images = [load(data / name, device, limit) for name in ("train.npz", "test.npz")]
-    jobs = whole.jobs(runs, *images, seed, smoke=smoke, form=form)
+    images, held_out = (load(data / name, device, limit) for name in ("train.npz", "test.npz"))
+    jobs = whole.jobs(runs, images, held_out, seed, smoke=smoke, form=form)
     done = engine.train(jobs, _reporter(jobs), stop=None if stop_after is None else began + 60 * stop_after)
     result = whole.table(jobs)
     path = whole.write(runs, result)
@@ -163,20 +171,18 @@ def imagenet(
     pictures = two_steps.Pictures(data / "train", recipe.size, augmented=True)
     taught = torch.jit.load(str(teacher), map_location=device).eval() if teacher is not None else None
     classes = int(pictures.labels.max()) + 1
-    try:
-        run = two_steps.ImageNetRun(
-            recipe, step, runs, pictures, classes, device, world=world, teacher=taught, workers=workers
-        )
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-    if not run.train(None if stop_after is None else began + 60 * stop_after):
+    run = two_steps.ImageNetRun(
+        recipe, step, runs, pictures, classes, device, world=world, teacher=taught, workers=workers
+    )
+    stop = None if stop_after is None else began + 60 * stop_after
+    if not run.train(stop, _reporter([run]) if world.writes else None):
         typer.echo("stopped: the same command goes on")
     elif world.writes and (data / "val").is_dir():
         held_out = two_steps.Pictures(data / "val", recipe.size, augmented=False)
         typer.echo(f"{run.folder}: top-1 {two_steps.evaluate(run.network, held_out, device):.4f}")
 
 
-def _reporter(jobs: Sequence[Run]) -> Callable[[], None]:
+def _reporter(jobs: Sequence[Run | ImageNetRun]) -> Callable[[], None]:
     """Prints every ten seconds how far the first run is, how long it will take, and all losses."""
     started, first, last = time.monotonic(), jobs[0].progress, 0.0
 
@@ -188,10 +194,24 @@ def _reporter(jobs: Sequence[Run]) -> Callable[[], None]:
         job = jobs[0]
         left = (last - started) / max(job.progress - first, 1e-9) * (1 - job.progress)
         losses = ", ".join(f"{job.loss:.3f}" for job in jobs)
-        typer.echo(f"step {job.step}, {job.progress:.2%}, {left / 60:.0f} minutes left, losses {losses}", err=True)
+        typer.echo(f"{job.progress:.2%}, {left / 60:.0f} minutes left, losses {losses}", err=True)
 
     return report
 
 
+def main() -> None:
+    """Run the command line; an error is one line, with repbnn-edge's exit code for it."""
+    try:
+        app()
+    except RepbnnError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    finally:
+        if "torch" in sys.modules:
+            from repbnn_training import distributed
+
+            distributed.finish()
+
+
 if __name__ == "__main__":
-    app()
+    main()

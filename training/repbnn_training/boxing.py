@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import os
-import platform
 import tempfile
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from repbnn_edge.errors import BadInputError
+from repbnn_edge.files import read_input, write_whole
 from repbnn_edge.models import shipped
 from repbnn_edge.reports import EvalReport, ModelCard
-from repbnn_training import accuracy_page, exchange
+from repbnn_training import accuracy_page, exchange, store
 from repbnn_training.data import MEAN, STD, Images, load, standardise
 from repbnn_training.networks import ReCUResNet20
 
 QUALITY = "CIFAR-10, JPEG-75, trained and tested"
 """The pixels that could be had; see docs/accuracy.md."""
+TRAINING_IMAGES = 50_000
 
 
 def trained(run: Path) -> tuple[ReCUResNet20, dict[str, Any]]:
     """The network of a run as it is now, in inference form, and the checkpoint that it came from.
 
     Raises:
-        ValueError: there is no checkpoint, or it is of no ReCU-ResNet-20 of full width.
+        BadInputError: there is no checkpoint, or it is of no ReCU-ResNet-20 of full width.
     """
-    path = run / "checkpoint.pt"
-    if not path.exists():
-        raise ValueError(f"{run} has no checkpoint.pt")
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    state = store.load(run / store.CHECKPOINT)
     recipe = state["recipe"]
-    if tuple(recipe["widths"]) != (16, 32, 64):
-        raise ValueError(f"{run} has the widths {recipe['widths']}, and the package's network 16, 32, 64")
+    if recipe["network"] != "recu-resnet20" or tuple(recipe["widths"]) != (16, 32, 64):
+        why = f"it is of {recipe['network']} with widths {recipe['widths']}"
+        raise BadInputError(str(run), why, "give a run of recu-resnet20 with 16, 32, 64")
     network = ReCUResNet20(recipe["beta"], normalise=recipe["normalise"])
     network.load_state_dict(state["network"])
     return network.eval(), state
@@ -61,7 +60,7 @@ def box(run: Path, data: Path, into: Path | None = None, limit: int | None = Non
         limit: use this many test images, to try things out.
 
     Raises:
-        ValueError: the run holds no such network.
+        BadInputError: the run holds no such network, or has no log.
         VerificationError: the converted file is not what the weights say.
     """
     from safetensors.numpy import save_file
@@ -70,6 +69,7 @@ def box(run: Path, data: Path, into: Path | None = None, limit: int | None = Non
 
     into = into or shipped.FOLDER
     network, state = trained(run)
+    log = read_input(run / store.LOG)
     name = f"{exchange.NETWORK}-beta{network.beta}"
     tensors = exchange.to_tensors(network)
     exchange.from_tensors(network, tensors)  # PyTorch too runs what is shipped
@@ -95,25 +95,24 @@ def box(run: Path, data: Path, into: Path | None = None, limit: int | None = Non
             answers=[work / "pytorch.npy"],
             limit=limit,
         )
-        card = _card(name, run, state, report, (work / f"{name}.safetensors").stat().st_size)
-        into.mkdir(parents=True, exist_ok=True)
-        (into / f"{name}.safetensors").write_bytes((work / f"{name}.safetensors").read_bytes())
-    (into / f"{name}.csv").write_bytes((run / "log.csv").read_bytes())
-    (into / f"{name}.json").write_text(json.dumps(card.to_json(), indent=1) + "\n", "utf-8")
-    (into / f"{name}.md").write_text(_page(card, report), "utf-8")
+        weights = (work / f"{name}.safetensors").read_bytes()
+    card = _card(name, state, report, len(weights))
+    into.mkdir(parents=True, exist_ok=True)
+    write_whole(into / f"{name}.safetensors", weights)
+    write_whole(into / f"{name}.csv", log)
+    write_whole(into / f"{name}.json", (json.dumps(card.to_json(), indent=1) + "\n").encode())
+    write_whole(into / f"{name}.md", _page(card, report).encode())
     shipped.cards.cache_clear()
     if into == shipped.FOLDER:
         accuracy_page.update(shipped.cards())
     return card
 
 
-def _card(name: str, run: Path, state: dict[str, Any], report: EvalReport, size: int) -> ModelCard:
+def _card(name: str, state: dict[str, Any], report: EvalReport, size: int) -> ModelCard:
     by_name = {result.runtime: result for result in report.results}
     differing = {row.runtime: row.pictures for row in report.differences}
     images = by_name["litert"].samples
     recipe = state["recipe"]
-    with (run / "log.csv").open() as stream:
-        rows = list(csv.DictReader(stream))
     return ModelCard(
         network=exchange.NETWORK,
         beta=recipe["beta"],
@@ -125,29 +124,14 @@ def _card(name: str, run: Path, state: dict[str, Any], report: EvalReport, size:
         top1=by_name["litert"].top1,
         top5=by_name["litert"].top5,
         source_top1=by_name["pytorch"].top1,
-        agreement={runtime: 1 - count / images for runtime, count in differing.items()},
+        agreement={**{runtime: 1 - count / images for runtime, count in differing.items()}, "all": report.agreement},
         recipe={key: list(value) if isinstance(value, tuple) else value for key, value in recipe.items()},
         seed=state["seed"],
-        epochs=round(state["step"] * recipe["batch"] / 50_000, 1),
-        hours=round(_hours(rows, state), 2),
-        machine=state.get("machine") or machine(),
+        epochs=round(state["step"] * recipe["batch"] / TRAINING_IMAGES, 1),
+        hours=round(state["seconds"] / 3600, 2),
+        machine=state.get("machine", store.machine()),
         finished=state["progress"] >= 1 - 1e-9,
     )
-
-
-def machine() -> str:
-    """What trains here, in words."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return f"{os.cpu_count()} CPU cores, {platform.machine()}"
-
-
-def _hours(rows: list[dict[str, str]], state: dict[str, Any]) -> float:
-    """Wall time; runs of before it was counted have the times of their epochs."""
-    if "seconds" in state:
-        return float(state["seconds"]) / 3600
-    times = [float(row["time"]) for row in rows]
-    return (times[-1] - times[0]) / max(len(times) - 1, 1) * len(times) / 3600 if times else 0.0
 
 
 def _page(card: ModelCard, report: EvalReport) -> str:
@@ -157,9 +141,11 @@ def _page(card: ModelCard, report: EvalReport) -> str:
         if r.samples == card.test_images
     ]
     causes = [
-        f"- {d.runtime}: {d.pictures} of {card.test_images:,} pictures with another answer than the source: "
-        f"ties at a sign {d.tie}, float rounding before a sign {d.rounding}, behind the last {d.output}, "
-        f"unexplained {d.unexplained}"
+        _point(
+            f"{d.runtime}: {d.pictures} of {card.test_images:,} pictures with another answer than the source: "
+            f"ties at a sign {d.tie}, float rounding before a sign {d.rounding}, behind the last {d.output}, "
+            f"unexplained {d.unexplained}"
+        )
         for d in report.differences
     ]
     recipe = ", ".join(f"{key} {value}" for key, value in card.recipe.items())
@@ -173,7 +159,7 @@ def _page(card: ModelCard, report: EvalReport) -> str:
             f"- data: {card.data}; the test images took no part in training",
             "  (the log looks at the first 2,000 of them now and then; docs/accuracy.md says what that decided)",
             f"- training: {card.epochs} epochs, {card.hours} hours on {card.machine}, seed {card.seed}; {state}",
-            f"- recipe: {recipe}",
+            _point(f"recipe: {recipe}"),
             f"- log: `{Path(card.weights).stem}.csv`, a line an epoch",
             "",
             f"On {card.test_images:,} test images, the same pixels for all:",
@@ -181,6 +167,8 @@ def _page(card: ModelCard, report: EvalReport) -> str:
             "| by | version | top-1 | top-5 |",
             "| --- | --- | ---: | ---: |",
             *rows,
+            "",
+            f"All four give the same answer on {report.agreement:.2%} of the pictures.",
             "",
             *causes,
             "",
@@ -192,3 +180,7 @@ def _page(card: ModelCard, report: EvalReport) -> str:
             "",
         ]
     )
+
+
+def _point(text: str) -> str:
+    return textwrap.fill(f"- {text}", 120, subsequent_indent="  ")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from repbnn_edge.models.catalog import CIFAR10
+from repbnn_edge.datasets import open_dataset
+from repbnn_edge.datasets.known import CIFAR10
+from repbnn_edge.errors import BadInputError
 
 MEAN, STD = CIFAR10.mean, CIFAR10.std
 """Of CIFAR-10's training pixels, 0..255: those that the converted file carries."""
@@ -29,22 +29,27 @@ class Images:
 
 
 def load(path: Path, device: torch.device, limit: int | None = None) -> Images:
-    """Decode an npz of ``jpeg`` bytes, ``offsets`` and ``labels``.
+    """Decode a data set that ``repbnn_edge.datasets`` opens, an npz for instance.
 
     Raises:
-        ValueError: the file has other arrays, or an image is not 32 x 32.
+        BadInputError: it is broken, has no labels or others than CIFAR-10's, or an image is not 32 x 32.
     """
-    with np.load(path, allow_pickle=False) as file:
-        if not {"jpeg", "offsets", "labels"} <= set(file.files):
-            raise ValueError(f"{path} has no arrays jpeg, offsets and labels")
-        data, offsets, labels = file["jpeg"].tobytes(), file["offsets"], file["labels"]
-    count = len(labels) if limit is None else min(limit, len(labels))
+    source = open_dataset(path)
+    if source.labels is None:
+        raise BadInputError(str(path), "it has no labels", "add an array labels")
+    count = len(source) if limit is None else min(limit, len(source))
+    labels = source.labels[:count]
+    if labels.min() < 0 or labels.max() >= CIFAR10.classes:
+        raise BadInputError(str(path), f"its labels are not all in 0..{CIFAR10.classes - 1}", "give CIFAR-10")
     pixels = np.empty((count, 32, 32, 3), np.uint8)
     for index in range(count):
-        with Image.open(io.BytesIO(data[offsets[index] : offsets[index + 1]])) as image:
-            pixels[index] = np.asarray(image.convert("RGB"))
+        picture = source.picture(index)
+        if picture.shape != pixels.shape[1:]:
+            size = f"{picture.shape[0]} x {picture.shape[1]}"
+            raise BadInputError(str(path), f"picture {index} is {size}", "give pictures of 32 x 32")
+        pixels[index] = picture
     channels_first = torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy())
-    return Images(channels_first.to(device), torch.from_numpy(labels[:count].astype(np.int64)).to(device))
+    return Images(channels_first.to(device), torch.from_numpy(labels).to(device))
 
 
 def standardise(pixels: Tensor) -> Tensor:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from repbnn_edge.errors import BadInputError, UsageError
+from repbnn_training import store
 from repbnn_training.data import Images, augment, standardise
 from repbnn_training.distributed import World
 from repbnn_training.float_network import FloatResNet20
@@ -23,7 +23,6 @@ from repbnn_training.networks import ReCUResNet20
 from repbnn_training.recipes import Recipe, complete
 from repbnn_training.schedule import Deadline, rate
 
-CHECKPOINT_SECONDS = 180.0
 GLANCE = 2000
 """Test images looked at while training goes on; the last line of the log is of all of them."""
 
@@ -33,6 +32,8 @@ def network_of(recipe: Recipe) -> nn.Module:
     if recipe.network == "resnet20-float":
         return FloatResNet20(recipe.widths)
     network = ReCUResNet20(recipe.beta, recipe.widths, normalise=recipe.normalise)
+    if recipe.authors:
+        network.start_as_authors()
     if recipe.spread:
         network.spread_biases(recipe.spread)
     return network
@@ -42,12 +43,9 @@ def teacher(folder: Path, device: torch.device) -> nn.Module:
     """The network of a run that is done, to learn from.
 
     Raises:
-        ValueError: the folder has no checkpoint.
+        BadInputError: the folder has no checkpoint, or a broken one.
     """
-    path = folder / "checkpoint.pt"
-    if not path.exists():
-        raise ValueError(f"{folder} has no checkpoint.pt: train a teacher first, such as resnet20-float")
-    state = torch.load(path, map_location=device, weights_only=True)
+    state = store.load(folder / store.CHECKPOINT, device)
     network = network_of(complete(state["recipe"])).to(device, memory_format=torch.channels_last)
     network.load_state_dict(state["network"])
     return network.eval().requires_grad_(False)
@@ -68,6 +66,11 @@ class Run:
         teacher: for a recipe that distils: a trained network on the same device.
         init_from: weights to start from: ``.safetensors`` of the package or another run's ``checkpoint.pt``.
         world: which share of each batch is this process's.
+
+    Raises:
+        UsageError: a teacher too many or too few, a form that the recipe does not have, more images a step than
+            there are, or a folder that holds another run.
+        BadInputError: a broken checkpoint.
     """
 
     def __init__(
@@ -89,7 +92,11 @@ class Run:
         self.device = train.pixels.device
         self.world = world or World()
         if (recipe.distil > 0) != (teacher is not None):
-            raise ValueError(f"{recipe.name} needs {'a' if recipe.distil else 'no'} teacher")
+            why = f"it needs {'a' if recipe.distil else 'no'} teacher"
+            raise UsageError(recipe.name, why, "give --teacher to the -kd recipes, and to no other")
+        if len(train) < recipe.batch:
+            why = f"a step takes {recipe.batch} images, and there are {len(train)}"
+            raise UsageError(recipe.name, why, "give more images, or another recipe")
         self.teacher = teacher
         torch.manual_seed(seed)
         self.network = network_of(recipe).to(self.device, memory_format=torch.channels_last)
@@ -103,7 +110,7 @@ class Run:
         self._saved = self._since = time.monotonic()
         self._planned = -1
         folder.mkdir(parents=True, exist_ok=True)
-        if (folder / "checkpoint.pt").exists():
+        if (folder / store.CHECKPOINT).exists():
             self._resume()
         elif init_from is not None:
             from repbnn_training.exchange import load_into
@@ -126,12 +133,15 @@ class Run:
 
             network = self.network
             if not isinstance(network, ReCUResNet20) or self.recipe.normalise or self.world.size > 1:
-                raise ValueError(f"{self.recipe.name} has no fused form, use --form compiled")
+                why = "it is for one process, and for ReCU-ResNet-20 without ReCU's division of the activation"
+                raise UsageError(f"--form fused for {self.recipe.name}", why, "use --form compiled")
             fused.build()
             return lambda images: fused.logits(network, images)
         network = self.world.wrap(self.network)
         if form == "plain":
             return network
+        if form not in ("compiled", "graphs"):
+            raise UsageError("--form", f"there is no {form}", "give plain, compiled, graphs or fused")
         return torch.compile(network, mode="reduce-overhead" if form == "graphs" else None)
 
     def advance(self) -> None:
@@ -144,11 +154,11 @@ class Run:
         pixels = augment(self.train_images.pixels[chosen], self._draws[position][:, mine])
         self._learn(standardise(pixels), self.train_images.labels[chosen])
         self.step += 1
-        left = self.total - self.step + 1 if self.deadline is None else self.deadline.left
+        left = self.total - self.step + 1 if self.deadline is None else self.world.agreed(self.deadline.left)
         self.progress += (1 - self.progress) / max(left, 1.0)
         if self.done or self.step % self.steps_per_epoch == 0:
             self._end_epoch()
-        if self.done or time.monotonic() - self._saved > CHECKPOINT_SECONDS:
+        if self.done or time.monotonic() - self._saved > store.CHECKPOINT_SECONDS:
             self.save()
 
     def _plan(self, epoch: int) -> None:
@@ -166,6 +176,8 @@ class Run:
             self.network.set_tau(self.progress)
         self.network.train()
         images = images.contiguous(memory_format=torch.channels_last)
+        if self.form == "graphs":  # the outputs of the runs beside this one are no longer wanted
+            torch.compiler.cudagraph_mark_step_begin()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.form != "fused"):
             logits = self.forward(images)
         loss = self._objective(logits.float(), images, labels)
@@ -177,7 +189,7 @@ class Run:
 
     def _objective(self, logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
         """Cross-entropy, and Hinton's distillation beside it: the teacher's softened classes, T^2 times their KL."""
-        hard = functional.cross_entropy(logits, labels, label_smoothing=self.recipe.smoothing)
+        hard = functional.cross_entropy(logits, labels)
         if self.teacher is None:
             return hard
         with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16):
@@ -194,20 +206,14 @@ class Run:
         if self.done or epoch % 5 == 0:
             accuracy = evaluate(self.network, self.test_images, len(self.test_images) if self.done else GLANCE)
         if self.world.writes:
-            self._log(epoch, accuracy)
+            lr = self.optimizer.param_groups[0]["lr"]
+            figures = {"loss": f"{self.loss:.4f}", "test_top1": f"{accuracy:.4f}", "learning_rate": f"{lr:.5f}"}
+            store.log(self.folder, {"epoch": epoch, **figures})
         self._loss.zero_()
         self._count = 0
 
-    def _log(self, epoch: int, accuracy: float) -> None:
-        with (self.folder / "log.csv").open("a", newline="") as stream:
-            writer = csv.writer(stream)
-            if stream.tell() == 0:
-                writer.writerow(["epoch", "loss", "test_top1", "learning_rate", "time"])
-            lr = self.optimizer.param_groups[0]["lr"]
-            writer.writerow([epoch, f"{self.loss:.4f}", f"{accuracy:.4f}", f"{lr:.5f}", int(time.time())])
-
     def save(self) -> None:
-        """Write the checkpoint so that a kill leaves the old or the new one, never half of one."""
+        """Write the checkpoint, if this process is the one that writes."""
         now = time.monotonic()
         self.seconds += now - self._since
         self._since = self._saved = now
@@ -223,22 +229,22 @@ class Run:
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        partial = self.folder / "checkpoint.pt.partial"
-        with partial.open("wb") as stream:
-            torch.save(state, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(self.folder / "checkpoint.pt")
+        store.save(self.folder, state)
 
     def _resume(self) -> None:
-        state = torch.load(self.folder / "checkpoint.pt", map_location=self.device, weights_only=True)
+        state = store.load(self.folder, self.device)
         if complete(state["recipe"]) != self.recipe or state["seed"] != self.seed:
-            raise ValueError(f"{self.folder} holds a run of another recipe or seed, choose another folder")
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.progress, self.seconds = state["step"], state["progress"], state.get("seconds", 0.0)
-        total, self._count = state.get("loss", (0.0, 0))
+            raise UsageError(str(self.folder), "it holds a run of another recipe or seed", "choose another folder")
+        try:
+            self.network.load_state_dict(state["network"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step, self.progress, self.seconds = state["step"], state["progress"], state["seconds"]
+            total, self._count = state["loss"]
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise BadInputError(str(self.folder), f"its checkpoint lacks something ({error})", "remove it") from error
         self._loss.fill_(total)
+        if self.world.writes:
+            store.forget_after(self.folder, self.step // self.steps_per_epoch)
 
 
 def train(
@@ -259,12 +265,18 @@ def train(
 
     Returns:
         whether all runs are done.
+
+    Raises:
+        UsageError: threads, where several processes share the runs.
     """
+    world = runs[0].world
+    if threads and world.size > 1:
+        raise UsageError("--threads", "several processes would wait for each other", "leave it out under torchrun")
     with ThreadPoolExecutor(len(runs) if threads else 1) as pool:
         if threads:
             list(pool.map(lambda _: torch.set_num_threads(1), runs))
         while unfinished := [run for run in runs if not run.done]:
-            if stop is not None and time.monotonic() >= stop:
+            if stop is not None and world.agreed(time.monotonic() >= stop):
                 for run in unfinished:
                     run.save()
                 return False
@@ -289,10 +301,9 @@ def evaluate(network: nn.Module, images: Images, count: int | None = None, batch
 
 
 def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    groups = _groups(network, recipe.decay)
-    if recipe.optimizer == "adam":
-        return torch.optim.AdamW(groups, lr=recipe.rate)
-    return torch.optim.SGD(groups, lr=recipe.rate, momentum=0.9, nesterov=True)
+    if recipe.authors:
+        return torch.optim.SGD(network.parameters(), lr=recipe.rate, momentum=0.9, weight_decay=recipe.decay)
+    return torch.optim.SGD(_groups(network, recipe.decay), lr=recipe.rate, momentum=0.9, nesterov=True)
 
 
 def _groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:

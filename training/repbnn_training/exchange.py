@@ -8,37 +8,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from repbnn_edge.errors import BadInputError
+from repbnn_training import store
 from repbnn_training.networks import ReCUResNet20
 
 NETWORK = "rep-recu-resnet20"
 _NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
 
 
-def to_tensors(network: ReCUResNet20) -> dict[str, NDArray[np.floating]]:
+def to_tensors(network: ReCUResNet20) -> dict[str, NDArray[np.floating[Any]]]:
     """``{layer/variable: values}`` as ``repbnn_edge.models.weights`` reads them."""
     state = network.state_dict()
     return {key: np.ascontiguousarray(_out(key, state[name])) for key, name in _names(network)}
 
 
-def from_tensors(network: ReCUResNet20, tensors: dict[str, NDArray[np.floating]]) -> None:
+def from_tensors(network: ReCUResNet20, tensors: dict[str, NDArray[np.floating[Any]]]) -> None:
     """Set a network's parameters and moments.
 
     Raises:
-        ValueError: a tensor is missing or of another shape.
+        BadInputError: a tensor is missing or of another shape.
     """
     state = network.state_dict()
     for key, name in _names(network):
         if key not in tensors:
-            raise ValueError(f"the weights have no {key}: they are of another network or beta")
+            raise BadInputError(key, "the weights have none", f"give weights of {NETWORK}, beta {network.beta}")
         value = _in(key, torch.from_numpy(np.asarray(tensors[key], np.float32)), state[name])
         if value.shape != state[name].shape:
-            raise ValueError(f"{key} has the shape {list(tensors[key].shape)}: the weights are of another beta")
+            why = f"its shape is {list(tensors[key].shape)}, which is of another beta"
+            raise BadInputError(key, why, f"give weights of {NETWORK}, beta {network.beta}")
         state[name] = value
     network.load_state_dict(state)
 
@@ -47,32 +51,36 @@ def load_into(network: ReCUResNet20, path: Path) -> None:
     """Start from a file: ``.safetensors`` of the package, or a run's ``checkpoint.pt``.
 
     Raises:
-        ValueError: it does not fit.
+        BadInputError: it is broken, or of another network.
     """
     if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
-        from_tensors(network, load_file(path))
+        try:
+            tensors = load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise BadInputError(str(path), f"it is no safetensors file ({error})", "give another") from error
+        from_tensors(network, tensors)
         return
-    state = torch.load(path, map_location="cpu", weights_only=True)
     try:
-        network.load_state_dict(state["network"])
+        network.load_state_dict(store.load(path)["network"])
     except (RuntimeError, KeyError) as error:
-        raise ValueError(f"{path} holds another network: {error}") from error
+        raise BadInputError(str(path), f"it holds another network ({error})", "give a run of this one") from error
 
 
 def start_of(place: Path, recipe: str, beta: int, seed: int) -> Path:
     """The file to start a run from: ``place`` itself, or in a folder of runs or of the package's weights the one of it.
 
     Raises:
-        ValueError: the folder has none.
+        BadInputError: the folder has none.
     """
     if place.is_file():
         return place
-    for file in (place / f"{recipe}-seed{seed}" / "checkpoint.pt", place / f"{NETWORK}-beta{beta}.safetensors"):
+    for file in (place / f"{recipe}-seed{seed}" / store.CHECKPOINT, place / f"{NETWORK}-beta{beta}.safetensors"):
         if file.exists():
             return file
-    raise ValueError(f"{place} has no weights for {recipe} with seed {seed}")
+    raise BadInputError(str(place), f"it has no weights for {recipe} with seed {seed}", "name a run or a file")
 
 
 def _names(network: ReCUResNet20) -> Iterator[tuple[str, str]]:
@@ -95,7 +103,7 @@ def _norm(ours: str, theirs: str) -> Iterator[tuple[str, str]]:
         yield f"{ours}/{variable}", f"{theirs}.{name}"
 
 
-def _out(key: str, value: Tensor) -> NDArray[np.floating]:
+def _out(key: str, value: Tensor) -> NDArray[np.floating[Any]]:
     array = value.detach().cpu().float().numpy()
     if key.endswith("/filter_scale"):
         return array.reshape(-1)

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from repbnn_edge.errors import UnsupportedError
 from repbnn_training.networks import BasicBlock, ReCUConv2d, ReCUResNet20
 
 FLAGS = ("-std=c++20", "-O3", "-march=native", "-ffast-math", "-shared", "-fPIC")
@@ -35,7 +36,7 @@ def build() -> ctypes.CDLL:
     """The compiled passes: built with the machine's C++ compiler (``CXX``, else g++), kept in the user's cache.
 
     Raises:
-        RuntimeError: no compiler, or none that knows C++20 and GCC's vectors.
+        UnsupportedError: no compiler, or none that knows C++20 and GCC's vectors.
     """
     source = Path(__file__).with_name("fused.cpp")
     machine = Path("/proc/cpuinfo").read_text().partition("\n\n")[0] if Path("/proc/cpuinfo").exists() else ""
@@ -51,10 +52,12 @@ def build() -> ctypes.CDLL:
                 subprocess.run(command, check=True, capture_output=True, text=True)
             except (OSError, subprocess.CalledProcessError) as error:
                 why = getattr(error, "stderr", "") or str(error)
-                raise RuntimeError(f"the fused steps do not compile, train with --form compiled: {why}") from error
+                raise UnsupportedError("--form fused", f"it does not compile ({why})", "use --form compiled") from error
             fresh.replace(library)
     passes = ctypes.CDLL(str(library))
-    maps, sizes, numbers = [ctypes.c_void_p], [ctypes.c_int64] * 3, [ctypes.c_float]
+    maps: list[type] = [ctypes.c_void_p]
+    sizes: list[type] = [ctypes.c_int64] * 3
+    numbers: list[type] = [ctypes.c_float]
     passes.repbnn_forward.argtypes = maps * 2 + sizes + maps * 3 + numbers * 2 + maps * 7
     passes.repbnn_backward.argtypes = maps * 4 + sizes + maps * 4 + numbers + maps * 4
     return passes
@@ -121,7 +124,7 @@ def _pointers(*tensors: Tensor | None) -> list[int | None]:
 
 def _check(status: int) -> None:
     if status:
-        raise ValueError("no fused step of this width, train with --form compiled")
+        raise UnsupportedError("--form fused", "it has no step for layers of this width", "use --form compiled")
 
 
 class _Layer:

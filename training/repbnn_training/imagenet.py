@@ -7,10 +7,8 @@ teacher is given.
 
 from __future__ import annotations
 
-import csv
-import io
-import os
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,9 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from repbnn_edge.datasets import open_dataset, to_input
-from repbnn_edge.models.catalog import IMAGENET
+from repbnn_edge.datasets.known import IMAGENET
+from repbnn_edge.errors import BadInputError, UsageError
+from repbnn_training import store
 from repbnn_training.distributed import World
 from repbnn_training.reactnet import ReActNetA
 
@@ -59,7 +59,7 @@ class Pictures(Dataset[tuple[Tensor, int]]):
     def __init__(self, path: Path, size: int, *, augmented: bool) -> None:
         self._data = open_dataset(path)
         if self._data.labels is None:
-            raise ValueError(f"{path} has no labels: put each class into a folder of its own")
+            raise BadInputError(str(path), "it has no labels", "put each class into a folder of its own")
         self.labels = self._data.labels
         self._size, self._augmented = size, augmented
         self.salt = 0
@@ -103,6 +103,11 @@ class ImageNetRun:
         world: which share of each batch is this process's.
         teacher: a network of the same inputs and classes, in inference form, whose answers replace the labels.
         workers: processes that decode pictures.
+        seed: of weights, order and crops.
+
+    Raises:
+        UsageError: step 2 before step 1, or a folder that holds another run.
+        BadInputError: a broken checkpoint.
     """
 
     def __init__(
@@ -128,28 +133,40 @@ class ImageNetRun:
         self.optimizer = torch.optim.Adam(self._groups(), lr=recipe.rate)
         self.steps_per_epoch = max(len(train) // recipe.batch, 1)
         self.total = recipe.epochs * self.steps_per_epoch
-        self.done_steps, self._saved = 0, time.monotonic()
+        self.done_steps, self._saved, self._loss = 0, time.monotonic(), torch.zeros(())
         self.folder.mkdir(parents=True, exist_ok=True)
-        if (self.folder / "checkpoint.pt").exists():
+        if (self.folder / store.CHECKPOINT).exists():
             self._resume()
         elif step == 2:
-            self._start_from_step1(folder / "step1" / "checkpoint.pt")
+            self._start_from_step1(folder / "step1")
 
     @property
     def done(self) -> bool:
         """Whether all epochs are over."""
         return self.done_steps >= self.total
 
-    def train(self, stop: float | None = None, checkpoint_seconds: float = 180.0) -> bool:
+    @property
+    def progress(self) -> float:
+        """The share of the step that is done."""
+        return self.done_steps / self.total
+
+    @property
+    def loss(self) -> float:
+        """Of the last batch."""
+        return float(self._loss)
+
+    def train(self, stop: float | None = None, report: Callable[[], None] | None = None) -> bool:
         """Train until done, or until ``stop`` of ``time.monotonic()``; says whether it is done."""
         while not self.done:
             for images, labels in self._batches():
-                loss = self._learn(images.to(self.device), labels.to(self.device))
+                self._loss = self._learn(images.to(self.device), labels.to(self.device))
                 self.done_steps += 1
                 if self.done_steps % self.steps_per_epoch == 0:
-                    self._log(loss)
-                late = stop is not None and time.monotonic() >= stop
-                if self.done or late or time.monotonic() - self._saved > checkpoint_seconds:
+                    self._log()
+                if report is not None:
+                    report()
+                late = stop is not None and bool(self.world.agreed(time.monotonic() >= stop))
+                if self.done or late or time.monotonic() - self._saved > store.CHECKPOINT_SECONDS:
                     self.save()
                 if late and not self.done:
                     return False
@@ -167,9 +184,9 @@ class ImageNetRun:
         self.train_pictures.salt = self.seed * 1009 + epoch
         return DataLoader(self.train_pictures, batch_sampler=batches, num_workers=self.workers)
 
-    def _learn(self, images: Tensor, labels: Tensor) -> float:
+    def _learn(self, images: Tensor, labels: Tensor) -> Tensor:
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.rate * (1 - self.done_steps / self.total)
+            group["lr"] = self.recipe.rate * (1 - self.progress)
         self.network.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             logits = self.forward(images)
@@ -182,7 +199,7 @@ class ImageNetRun:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        return float(loss.detach())
+        return loss.detach()
 
     def _groups(self) -> list[dict[str, Any]]:
         kernels = [p for p in self.network.parameters() if p.ndim == 4 and p.shape[0] > 1]
@@ -190,48 +207,48 @@ class ImageNetRun:
         decay = self.recipe.decay if self.step == 1 else 0.0
         return [{"params": kernels, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
 
-    def _log(self, loss: float) -> None:
-        if not self.world.writes:
-            return
-        with (self.folder / "log.csv").open("a", newline="") as stream:
-            writer = csv.writer(stream)
-            if stream.tell() == 0:
-                writer.writerow(["epoch", "last_loss", "learning_rate", "time"])
+    def _log(self) -> None:
+        if self.world.writes:
             rate = self.optimizer.param_groups[0]["lr"]
-            writer.writerow([self.done_steps // self.steps_per_epoch, f"{loss:.4f}", f"{rate:.6f}", int(time.time())])
+            epoch = self.done_steps // self.steps_per_epoch
+            store.log(self.folder, {"epoch": epoch, "last_loss": f"{self.loss:.4f}", "learning_rate": f"{rate:.6f}"})
 
     def save(self) -> None:
-        """Write the checkpoint so that a kill leaves the old or the new one."""
+        """Write the checkpoint, if this process is the one that writes."""
         self._saved = time.monotonic()
         if not self.world.writes:
             return
         state = {
             "recipe": asdict(self.recipe),
+            "seed": self.seed,
             "steps": self.done_steps,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
         }
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        partial = self.folder / "checkpoint.pt.partial"
-        with partial.open("wb") as stream:
-            stream.write(buffer.getvalue())
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(self.folder / "checkpoint.pt")
+        store.save(self.folder, state)
 
     def _resume(self) -> None:
-        state = torch.load(self.folder / "checkpoint.pt", map_location=self.device, weights_only=True)
-        if TwoStep(**state["recipe"]) != self.recipe:
-            raise ValueError(f"{self.folder} holds a run of another recipe, choose another folder")
-        self.network.load_state_dict(state["network"])
+        state = store.load(self.folder, self.device)
+        if state["recipe"] != asdict(self.recipe) or state["seed"] != self.seed:
+            raise UsageError(str(self.folder), "it holds a run of another recipe or seed", "choose another folder")
+        self._load(state)
         self.optimizer.load_state_dict(state["optimizer"])
         self.done_steps = state["steps"]
+        if self.world.writes:
+            store.forget_after(self.folder, self.done_steps // self.steps_per_epoch)
 
-    def _start_from_step1(self, path: Path) -> None:
-        if not path.exists():
-            raise ValueError(f"{path} is not there: step 2 starts from the weights of step 1, run that first")
-        self.network.load_state_dict(torch.load(path, map_location=self.device, weights_only=True)["network"])
+    def _start_from_step1(self, folder: Path) -> None:
+        if not (folder / store.CHECKPOINT).exists():
+            why = "step 2 starts from the weights of step 1, which are not there"
+            raise UsageError(str(folder), why, "run step 1 first")
+        self._load(store.load(folder, self.device))
+
+    def _load(self, state: dict[str, Any]) -> None:
+        try:
+            self.network.load_state_dict(state["network"])
+        except RuntimeError as error:
+            why = "the network is of another beta or number of classes"
+            raise UsageError(str(self.folder.parent), why, "choose another folder") from error
 
 
 @torch.no_grad()

@@ -156,6 +156,13 @@ class ReCUResNet20(nn.Module):
                 module.tau.fill_(low - slope + slope * math.exp(progress))
 
     @torch.no_grad()
+    def start_as_authors(self) -> None:
+        """He's normal start of every convolution, as in ReCU's code; PyTorch's own is uniform."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight)
+
+    @torch.no_grad()
     def spread_biases(self, width: float) -> None:
         """Start the blocks' batch norms with biases within +-``width``, for a short training.
 

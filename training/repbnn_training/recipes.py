@@ -15,11 +15,12 @@ class Recipe:
         beta: RepBNN's repeat factor.
         epochs: passes over the training images.
         batch: images a step.
-        optimizer: ``sgd`` with Nesterov momentum 0.9, or ``adam``.
-        rate: peak learning rate; cosine to 0.
-        decay: weight decay, on convolution and dense weights.
+        rate: peak learning rate of SGD with momentum 0.9; cosine to 0.
+        decay: weight decay.
+        authors: Nesterov's momentum, weight decay on convolution and dense weights alone, and PyTorch's start of the
+            weights if false; if true plain momentum, decay on every parameter, and He's normal start, as ReCU's code
+            has them.
         warmup: epochs of linear warm-up.
-        smoothing: label smoothing.
         normalise: ReCU's division of the activation by its deviation while training.
         widths: channels of the three stages.
         distil: weight of the teacher's answer in the loss, 0 to 1; above 0 a teacher must be given.
@@ -32,11 +33,10 @@ class Recipe:
     beta: int = 1
     epochs: int = 600
     batch: int = 128
-    optimizer: str = "sgd"
     rate: float = 0.1
     decay: float = 5e-4
+    authors: bool = False
     warmup: float = 5.0
-    smoothing: float = 0.0
     normalise: bool = True
     widths: tuple[int, int, int] = (16, 32, 64)
     distil: float = 0.0
@@ -45,16 +45,16 @@ class Recipe:
 
 
 def complete(state: dict[str, Any]) -> Recipe:
-    """A recipe out of a checkpoint, which knows of no field that came later."""
+    """A recipe out of a checkpoint, which may lack fields of today and have others of before."""
     known = {field.name for field in fields(Recipe)}
     given = {name: value for name, value in state.items() if name in known}
     return Recipe(**{**given, "widths": tuple(given["widths"])})
 
 
-_PAPER = Recipe("recu-resnet20")
-_QUICK = replace(_PAPER, epochs=30, warmup=0.5, normalise=False, spread=0.7)
-_GPU = replace(_PAPER, epochs=200, batch=256, rate=0.2, normalise=False, spread=0.7)
-_FLOAT = replace(_PAPER, network="resnet20-float", epochs=200)
+_PAPER = Recipe("recu-resnet20", batch=256, authors=True)
+_QUICK = Recipe("", epochs=30, warmup=0.5, normalise=False, spread=0.7)
+_GPU = Recipe("", epochs=200, batch=256, rate=0.2, normalise=False, spread=0.7)
+_FLOAT = Recipe("", network="resnet20-float", epochs=200)
 _SMOKE = replace(_QUICK, epochs=1, widths=(8, 16, 32), warmup=0.1)
 
 
@@ -80,5 +80,5 @@ RECIPES = {
         replace(_SMOKE, name="smoke-float", network="resnet20-float"),
     )
 }
-"""ReCU's own recipe; the same for CPU hours and for GPU minutes, plain and distilled; the full-precision network; smoke
+"""ReCU's own recipe; ours for CPU hours and for GPU minutes, plain and distilled; the full-precision network; smoke
 tests."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from repbnn_edge.files import write_whole
 from repbnn_training import engine
 from repbnn_training.data import Images
 from repbnn_training.recipes import RECIPES
@@ -60,5 +61,5 @@ def table(runs: Sequence[engine.Run]) -> dict[str, Any]:
 def write(folder: Path, result: dict[str, Any]) -> Path:
     """The table as ``suite.json``."""
     path = folder / "suite.json"
-    path.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    write_whole(path, (json.dumps(result, indent=1) + "\n").encode())
     return path
