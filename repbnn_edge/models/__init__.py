@@ -15,8 +15,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from repbnn_edge.datasets.known import Images
 from repbnn_edge.models import shipped
-from repbnn_edge.models.catalog import CATALOG, Entry, Images, beta_of, describe, entry_of, input_shape_of
+from repbnn_edge.models.catalog import CATALOG, Entry, beta_of, describe, entry_of, input_shape_of
 from repbnn_edge.models.description import Description, Node
 from repbnn_edge.reports import CountPair, ModelEntry, ModelsReport
 

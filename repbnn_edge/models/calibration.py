@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from repbnn_edge.datasets.known import IMAGENET
 from repbnn_edge.models.arithmetic import Floats, apply_node
-from repbnn_edge.models.catalog import IMAGENET, describe, entry_of
+from repbnn_edge.models.catalog import describe, entry_of
 from repbnn_edge.models.description import Description, Family, Node
 
 SEED = 2207_09049
