@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from repbnn_edge.errors import UsageError
@@ -40,7 +41,7 @@ def effort(
         least,
         max(base.max_secs, least) if max_secs is None else max_secs,
     )
-    if chosen.num_runs < 1 or chosen.min_secs < 0 or chosen.max_secs <= 0:
+    if chosen.num_runs < 1 or not 0 <= chosen.min_secs < math.inf or not 0 < chosen.max_secs < math.inf:
         raise UsageError("bench", "a number of runs or seconds is not positive", "give positive ones")
     if chosen.max_secs < chosen.min_secs:
         raise UsageError("--max-secs", f"{chosen.max_secs} is less than --min-secs", "give more, or less to --min-secs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -84,10 +85,14 @@ def bench(
     if unknown:
         raise UsageError("--runtime", f"there is no {unknown[0]!r}", f"give one of {', '.join(RUNTIMES)}")
     check_cores(cores)
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise UsageError("--timeout", f"{timeout:g} is no number of seconds", "give one above 0")
     limit = timeout if timeout is not None else chosen.max_secs + _GRACE_SECONDS
     schedule = Schedule(chosen, warmup_runs, repeats, limit, cooldown, op_profiling)
     subjects = _subjects([files] if isinstance(files, str | Path) else files, against)
     places = open_devices(devices, runtime_library)
+    if runtime_library is not None and all(place.name == "host" for place in places):
+        console.warn("--runtime-library is for phones and boards: Python's own runtimes measure on this machine")
     if runner is not None:
         places = [measured_by(runner, place) for place in places]
     count = len(runtimes) * len(num_threads) * len(subjects)

@@ -138,6 +138,10 @@ def _parents_of_workers() -> set[str]:
         ["--preset", "slow"],
         ["--delegate-option", "fusion"],
         ["--runtime", "bogus"],
+        ["--timeout", "0"],
+        ["--timeout", "nan"],
+        ["--min-secs", "nan"],
+        ["--max-secs", "inf"],
     ],
 )
 def test_wrong_values_are_usage_errors(rep_small: Path, flags: list[str]) -> None:

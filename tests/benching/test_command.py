@@ -84,6 +84,13 @@ def test_a_full_disk_of_this_machine_is_told_as_one(rep_small: Path, tmp_path: P
     assert "no space left" in error["why"] and "free some space" in error["do"]
 
 
+def test_a_library_for_devices_is_not_taken_for_this_machines(
+    rep_small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["bench", str(rep_small), *FLAGS, "--runtime-library", "/nowhere/lib.so"]) == 0
+    assert "is for phones and boards" in capsys.readouterr().err
+
+
 def test_nothing_to_measure_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["bench"]) == 2
     assert "nothing to measure" in capsys.readouterr().err
