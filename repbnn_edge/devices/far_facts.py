@@ -142,9 +142,9 @@ class FarFacts:
             "total_ram_bytes": int(memory[1]) * 1024 if memory else None,
             "cpu_features": linux.cpu_features(self._get("cpuinfo")),
             "cores": self._cores(),
-            "os": props.get("ro.build.fingerprint") or self._os(),
+            "os": props.get("ro.build.fingerprint") or linux.os_name(self._get("os")),
             "libc": " ".join([self.libc[0], ".".join(map(str, self.libc[1]))]).strip() or None,
-            "emulated": self._emulated(),
+            "emulated": linux.emulated(self.abi, self._get("cpuinfo")) or linux.emulated_android(props),
         }
 
     def state(self, cores: Sequence[int]) -> dict[str, Any]:
@@ -183,15 +183,6 @@ class FarFacts:
         named = f"{props.get('ro.soc.manufacturer', '')} {props.get('ro.soc.model', '')}".strip()
         chip = self._get("compatible").split()[-1:] or [""]
         return named or props.get("ro.board.platform") or props.get("ro.hardware") or chip[0] or None
-
-    def _os(self) -> str | None:
-        match = re.search(r'^PRETTY_NAME="?([^"\n]*)', self._get("os"), re.MULTILINE)
-        return match[1] if match else None
-
-    def _emulated(self) -> str | None:
-        if linux.contradicts(self.abi, self._get("cpuinfo")):
-            return f"{self.abi} programs run there on another kind of processor, by an emulator"
-        return linux.emulated_android(self._properties)
 
 
 def state_of(found: dict[str, str], cores: Sequence[int], name: str) -> dict[str, Any]:

@@ -19,12 +19,13 @@ def facts() -> dict[str, Any]:
     """The machine, in the fields of a bench report; what cannot be read is None."""
     cpuinfo = _read("/proc/cpuinfo") or ""
     info = linux.cpuinfo(cpuinfo)
+    abi = f"{sys.platform}-{platform.machine()}"
     return {
         "transport": "host",
         "id_hash": _id_hash(),
         "model": _read("/sys/class/dmi/id/product_name") or _read("/proc/device-tree/model") or platform.node(),
         "soc_model": info.get("model name") or info.get("Hardware") or platform.processor() or None,
-        "abi": f"{sys.platform}-{platform.machine()}",
+        "abi": abi,
         "kernel": platform.release(),
         "page_size_bytes": os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else None,
         "total_ram_bytes": _total_ram(),
@@ -33,6 +34,9 @@ def facts() -> dict[str, Any]:
             {"id": core, "max_khz": linux.number(_core(core, "cpufreq/cpuinfo_max_freq")), "governor": _governor(core)}
             for core in range(os.cpu_count() or 1)
         ],
+        "os": linux.os_name(_read("/etc/os-release") or "") or platform.platform(),
+        "libc": " ".join(platform.libc_ver()).strip() or None,
+        "emulated": linux.emulated(abi, cpuinfo),
     }
 
 

@@ -85,6 +85,19 @@ def userland(machine: str, long_bit: str, shell_header: str) -> str:
     return f"linux-{re.sub(r'[^A-Za-z0-9_]', '', machine)[:20] or 'unknown'}"
 
 
+def os_name(release: str) -> str | None:
+    """What /etc/os-release calls the system: ``Debian GNU/Linux 12 (bookworm)``."""
+    match = re.search(r'^PRETTY_NAME="?([^"\n]*)', release, re.MULTILINE)
+    return match[1] if match else None
+
+
+def emulated(abi: str, cpuinfo_text: str) -> str | None:
+    """Why programs of an ABI run in an emulator, or None."""
+    if contradicts(abi, cpuinfo_text):
+        return f"{abi} programs run on another kind of processor, by an emulator"
+    return None
+
+
 def highest_temperature(zones: Mapping[str, str]) -> float | None:
     """The hottest zone that a thermometer can show, in degrees Celsius; zones come in thousandths or in degrees."""
     values = [value for text in zones.values() if (value := number(text)) is not None]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import platform
+
 import pytest
 
-from repbnn_edge.devices import far_facts, linux
+from repbnn_edge.devices import far_facts, host_facts, linux
 from repbnn_edge.devices.adb import STATES, state_error
 from repbnn_edge.devices.adb_server import AdbRow, parse_rows
 from repbnn_edge.devices.attached import Attached, merged
@@ -102,6 +104,15 @@ def test_an_emulator_is_told_by_its_processor() -> None:
     assert not linux.contradicts("linux-x86_64", intel)
     assert not linux.contradicts("linux-aarch64", "")
     assert linux.cpu_features(arm) == ["fp", "asimd"]
+
+
+def test_this_machine_may_be_emulated_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert host_facts.facts()["emulated"] is None
+    assert host_facts.facts()["os"]
+    arm = platform.machine() in ("aarch64", "arm64")
+    other = "vendor_id\t: GenuineIntel\nflags\t\t: lm\n" if arm else "CPU implementer\t: 0x41\n"
+    monkeypatch.setattr(host_facts, "_read", lambda path: other if path == "/proc/cpuinfo" else None)
+    assert "by an emulator" in host_facts.facts()["emulated"]
 
 
 @pytest.mark.parametrize(
