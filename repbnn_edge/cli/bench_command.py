@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -101,7 +102,8 @@ def command(
 
         if not files:
             raise UsageError("bench", "there is nothing to measure", "name a .tflite file, or see `repbnn-edge models`")
-        here = bench(
+        here = _interruptible(
+            bench,
             files,
             against=against or [],
             devices=device or ["host"],
@@ -123,10 +125,11 @@ def command(
         measured = here.model_copy(update={"results": [*here.results, *(measured.results if measured else [])]})
     assert measured is not None
     measured = gate.applied(measured)
-    outputs.write(measured)
+    if measured.results:
+        outputs.write(measured)
     if as_json:
         print_json("bench", measured.to_json())
-    else:
+    elif measured.results:
         from repbnn_edge.cli.bench_table import show
 
         show(measured, memory=report_peak_memory)
@@ -199,6 +202,16 @@ class _Outputs:
             from repbnn_edge.benching.page import render
 
             write_whole(self.page, render(report).encode())
+
+
+def _interruptible(bench: Callable[..., BenchReport], *words: Any, **options: Any) -> BenchReport:
+    """What was finished when Ctrl-C came; before the first process starts that is nothing."""
+    from repbnn_edge.benching.report import BenchReport
+
+    try:
+        return bench(*words, **options)
+    except KeyboardInterrupt:
+        return BenchReport(results=[], interrupted=True)
 
 
 def _imported(paths: list[Path]) -> BenchReport | None:

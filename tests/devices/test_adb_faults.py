@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from repbnn_edge.benching import expected
 from repbnn_edge.cli import main
 from tests.devices.calling import CLEAN, bench, codes, start_bench
 from tests.devices.conftest import MakeAdbd, MakeSystem, android
@@ -51,6 +52,17 @@ def test_a_wrong_answer_is_not_timed(pixel: Adbd, model: Model, capsys: Capture)
     assert "wrong_output" in codes(body)
     assert body["results"][0]["runs"] == 0
     assert pixel.system.settle(3) == {}
+
+
+def test_where_lce_is_no_judge_this_machines_litert_is(
+    pixel: Adbd, model: Model, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expected, "lce_errs", lambda file: True)
+    for how, exit_code in (("well", 0), ("wrong", 5)):
+        pixel.system.behave(how)
+        code, body, _ = bench(capsys, model(), "pixel")
+        assert code == exit_code
+        assert body["results"][0]["output_check"]["against"].startswith("litert ")
 
 
 @pytest.mark.parametrize("flags", [["--runtime", "lce"], ["--delegate", "/nowhere/lib.so"]], ids=str)
@@ -279,6 +291,11 @@ def test_a_second_bench_waits_for_the_first_and_says_so(pixel: Adbd, model: Mode
     assert second.stderr is not None
     said = second.stderr.readline()
     assert "another bench is measuring there" in said
+    third = start_bench(model(), "pixel")
+    assert third.stderr is not None and "another bench" in third.stderr.readline()
+    third.send_signal(signal.SIGINT)  # before anything of it ran
+    out, _ = third.communicate(timeout=30)
+    assert (third.returncode, json.loads(out)["results"], json.loads(out)["interrupted"]) == (130, [], True)
     pixel.system.behave("well")
     first.send_signal(signal.SIGINT)
     assert first.wait(30) == 130
