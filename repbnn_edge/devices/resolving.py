@@ -16,6 +16,7 @@ from pathlib import Path
 
 from repbnn_edge.devices import registry
 from repbnn_edge.devices.adb import AdbShell, state_error
+from repbnn_edge.devices.adb_server import programs
 from repbnn_edge.devices.attached import Attached, attached
 from repbnn_edge.devices.host import HostDevice
 from repbnn_edge.devices.interface import Device
@@ -172,10 +173,16 @@ def knock(host: str, port: int = _SSH_PORT) -> bool:
 
 
 def _by_serial(word: str, library: Path | None, *, wait: bool) -> Device | None:
-    """A device of exactly this serial. Without adb nothing is attached, which is no error here."""
+    """A device of exactly this serial. Without adb nothing is attached, which is no error here.
+
+    Raises:
+        DeviceError: ``wait``, and there is an adb, but none that may talk to the running server.
+    """
     try:
         program, devices = attached(start=wait)
     except DeviceError:
+        if wait and any(programs()):
+            raise
         return None
     match = [device for device in devices if device.called(word)]
     if not match or program is None:

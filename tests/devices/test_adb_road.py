@@ -248,10 +248,11 @@ def test_a_server_of_another_version_is_left_alone(
                     connection.sendall(b"OKAY00040020")
 
         threading.Thread(target=serve, daemon=True).start()
-        code, body, _ = bench(capsys, model(), "pixel")
-        assert code == 6
-        assert "1.0.32" in body["error"]["why"]
-        assert "1.0.41" in body["error"]["why"]
+        for device in ("pixel", "adb:R58M12", "R58M12"):
+            code, body, _ = bench(capsys, model(), device)
+            assert code == 6, device
+            assert "1.0.32" in body["error"]["why"]
+            assert "1.0.41" in body["error"]["why"]
         assert main.run(["devices", "--json"]) == 0
         assert "1.0.32" in capsys.readouterr().out
     assert set(asked) == {b"000chost:version"}  # above all no host:kill
@@ -262,10 +263,11 @@ def test_an_adb_that_fits_the_running_server_is_looked_for(
 ) -> None:
     old = tmp_path / "old"
     old.mkdir()
-    (old / "adb").write_text("#!/bin/sh\n[ $1 = version ] && echo Android Debug Bridge version 1.0.32\ntouch $0.used\n")
+    (old / "adb").write_text('#!/bin/sh\necho Android Debug Bridge version 1.0.32\necho "$*" >>"$0.used"\n')
     (old / "adb").chmod(0o755)
     monkeypatch.setenv("PATH", f"{old}{os.pathsep}{os.environ['PATH']}")
     assert bench(capsys, model(), "pixel")[0] == 0
+    assert set((old / "adb.used").read_text().splitlines()) == {"version"}
 
 
 def test_devices_starts_no_server(adb_server: str, capsys: Capture) -> None:
