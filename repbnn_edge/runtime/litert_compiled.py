@@ -107,6 +107,7 @@ class CompiledModel:
 
     def set_inputs(self, inputs: Sequence[Array]) -> None:
         """Put the inputs in place; as the first part of :meth:`run`."""
+        self._require_open()
         given = [(array.shape, array.dtype) for array in inputs]
         wanted = [(kind.shape, np.dtype(kind.dtype)) for _, kind in self._inputs]
         if given != wanted:
@@ -117,12 +118,14 @@ class CompiledModel:
 
     def invoke(self) -> None:
         """Run on the inputs that are in place."""
+        self._require_open()
         inputs, outputs = ((Handle * len(all_))(*[b for b, _ in all_]) for all_ in (self._inputs, self._outputs))
         counts = [ctypes.c_size_t(number) for number in (0, len(inputs), len(outputs))]
         self._runtime.call("LiteRtRunCompiledModel", self._model, counts[0], counts[1], inputs, counts[2], outputs)
 
     def outputs(self) -> list[Array]:
         """Copies of the outputs of the last run."""
+        self._require_open()
         copies = []
         for buffer, kind in self._outputs:
             with self._locked(buffer, kind, READ) as memory:
@@ -137,6 +140,10 @@ class CompiledModel:
     def __del__(self) -> None:
         if hasattr(self, "_close"):
             self.close()
+
+    def _require_open(self) -> None:
+        if not self._close:
+            raise UsageError("CompiledModel", "it was closed", "open the file again")
 
     def _own(self, kind: str, handle: Any) -> Any:
         self._close.append(lambda: self._runtime.destroy(kind, handle))

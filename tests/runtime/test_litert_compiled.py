@@ -102,6 +102,16 @@ def test_wrong_words_are_sentences(tmp_path: Path) -> None:
         model.run([_sample().astype(np.float64)])
 
 
+def test_a_closed_model_says_so() -> None:
+    model = repbnn_edge.CompiledModel(model_content=between(CASE), delegate_options=QUIET)
+    model.run([_sample()])
+    model.close()
+    model.close()
+    for call in (lambda: model.run([_sample()]), model.invoke, model.outputs):
+        with pytest.raises(UsageError, match="it was closed"):
+            call()
+
+
 def test_an_environment_takes_the_accelerator_once() -> None:
     library = LiteRtLibrary()
     environment = library.make("LiteRtCreateEnvironment", 0, None)
