@@ -14,6 +14,7 @@ from typing import Any
 from repbnn_edge.errors import UnsupportedError, UsageError
 
 LIBRARY_NAME = "librepbnn_delegate.so"
+_ENTRY_POINTS = ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate")
 _RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 
 
@@ -68,18 +69,42 @@ def load_delegate(**options: object) -> Any:
         UnsupportedError: no library for this platform, or no runtime that loads delegates.
         UsageError: an unknown option or value; the error names the valid ones.
     """
+    return load_ours(_loader(), as_texts(options))
+
+
+def load_ours(load: Any, options: Mapping[str, str]) -> Any:
+    """As :func:`load_delegate`, by the ``load_delegate`` of one runtime."""
     library = require_library()
+    fault = fault_of(library)
+    if fault:
+        raise UnsupportedError(str(library), fault, "build it again on this machine")
+    return create(load, library, options)
+
+
+def fault_of(library: Path) -> str:
+    """Why a library is no delegate; empty where it is one.
+
+    Asked first: a runtime's own loader leaves a half-made object behind, which then complains on its deletion.
+    """
     try:
-        # First by ourselves: the runtime's own loader leaves a half-made object, which then complains on its deletion.
-        ctypes.CDLL(str(library))
+        found = ctypes.CDLL(str(library))
     except OSError as error:
-        why = f"it cannot be loaded ({error})"
-        raise UnsupportedError(str(library), why, "build it again on this machine") from error
+        return f"it cannot be loaded ({error})"
+    missing = [name for name in _ENTRY_POINTS if not hasattr(found, name)]
+    return f"it is no delegate, it lacks {missing[0]}" if missing else ""
+
+
+def create(load: Any, library: Path, options: Mapping[str, str]) -> Any:
+    """A delegate of a library without fault, by a runtime's ``load_delegate``.
+
+    Raises:
+        UsageError: the delegate refuses the options.
+    """
     try:
-        return _loader()(str(library), options=as_texts(options))
+        return load(str(library), options=dict(options))
     except ValueError as error:
         reason = str(error).partition("\n")[2] or str(error)
-        raise UsageError("the delegate", reason, "correct the options") from error
+        raise UsageError("the delegate", reason, "correct its options") from error
 
 
 def _loader() -> Any:

@@ -41,7 +41,8 @@ class Interpreter(stock.Interpreter):
         experimental_delegates: Sequence[Any] | None = None,
         **stock_options: Any,
     ) -> None:
-        delegate = load_delegate(**(delegate_options or {}))
+        threads = {} if num_threads is None else {"num_threads": num_threads}
+        delegate = load_delegate(**{**threads, **(delegate_options or {})})
         super().__init__(
             model_path=None if model_path is None else os.fspath(model_path),
             model_content=model_content,

@@ -13,11 +13,14 @@ lce             larq-compute-engine's own interpreter              built in
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import json
+import os
 import tempfile
 import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,6 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repbnn_edge.errors import BadInputError, UnsupportedError, UsageError
+from repbnn_edge.files import write_whole
+from repbnn_edge.runtime.delegate import create, fault_of, load_ours
+from repbnn_edge.tflite import lce
 
 RUNTIMES = ("litert", "tflite", "lce", "litert-compiled")
 Array = NDArray[Any]
@@ -173,8 +179,7 @@ class _CompiledSession:
         ours = _wants_ours("litert-compiled", data, delegate)
         if not ours and delegate not in ("auto", "none"):
             raise UsageError("--delegate", "litert-compiled takes no delegate but ours", "leave it out")
-        with tempfile.TemporaryDirectory(prefix="repbnn-") as folder:
-            explain = Path(folder) / "explain.json"
+        with _explanation(options) as explain:
             settings = {"log_level": "error", **options, "explain": str(explain)}
             self._model = CompiledModel(
                 model_content=data, num_threads=threads, delegate_options=settings, use_delegate=ours
@@ -200,14 +205,13 @@ class _TfliteSession:
         self.runtime = (name, importlib.metadata.version(package))
         self.delegate: DelegateFacts | None = None
         ours = _wants_ours(name, data, delegate)
-        with tempfile.TemporaryDirectory(prefix="repbnn-") as folder:
-            explain = Path(folder) / "explain.json"
+        with _explanation(options) as explain:
             delegates = []
             if ours:
                 quiet = {"num_threads": str(threads), "log_level": "error"}
-                delegates = [_our_delegate(module, {**quiet, **options, "explain": str(explain)})]
+                delegates = [load_ours(_loader_of(module), {**quiet, **options, "explain": str(explain)})]
             elif delegate not in ("auto", "none"):
-                delegates = [_foreign_delegate(module, delegate, options)]
+                delegates = [_foreign_delegate(module, Path(delegate), options)]
             self._keep = delegates  # the interpreter must not outlive them
             self._data = data
             self._open(module, threads, delegates, explain)
@@ -247,12 +251,25 @@ class _TfliteSession:
 
 
 def _wants_ours(runtime: str, data: bytes, delegate: str) -> bool:
-    has_binary = b"LceBconv2d" in data
-    if delegate == "none" and has_binary:
+    needs_ours = any(name.encode() in data for name in lce.OPERATORS)
+    if delegate == "none" and needs_ours:
         raise UnsupportedError(
             "the file", f"{runtime} does not know LCE's operators without a delegate", "leave out --delegate none"
         )
-    return delegate == "auto" and has_binary
+    return delegate == "auto" and needs_ours
+
+
+@contextlib.contextmanager
+def _explanation(options: Mapping[str, str]) -> Iterator[Path]:
+    """Where our delegate explains what it took; the user's own path gets it too, whether the file then runs or not."""
+    wanted = options.get("explain") or os.environ.get("REPBNN_EXPLAIN")
+    with tempfile.TemporaryDirectory(prefix="repbnn-") as folder:
+        path = Path(folder) / "explain.json"
+        try:
+            yield path
+        finally:
+            if wanted and path.is_file():
+                write_whole(Path(wanted), path.read_bytes())
 
 
 def _tflite_module(name: str) -> tuple[Any, str]:
@@ -273,30 +290,15 @@ def _tflite_module(name: str) -> tuple[Any, str]:
     raise UnsupportedError(f"runtime {name}", f"{package} is not installed", f"pip install {package}")
 
 
-def _our_delegate(module: Any, options: dict[str, str]) -> Any:
-    from repbnn_edge.runtime.delegate import find_library
-
-    library = find_library()
-    if library is None:
-        raise UnsupportedError(
-            "the delegate",
-            "this installation was built without it",
-            "build it with `make native`, or use --runtime lce",
-        )
-    return _foreign_delegate(module, str(library), options)
+def _loader_of(module: Any) -> Any:
+    return getattr(module, "load_delegate", None) or module.experimental.load_delegate
 
 
-def _foreign_delegate(module: Any, library: str, options: dict[str, str]) -> Any:
-    if not Path(library).is_file():
-        raise BadInputError(library, "no such file", "check --delegate")
-    load = getattr(module, "load_delegate", None) or module.experimental.load_delegate
-    try:
-        return load(library, options=options)
-    except ValueError as error:
-        reason = str(error).partition("\n")[2] or str(error)
-        raise UsageError("the delegate", reason, "correct --delegate or --delegate-option") from error
-    except OSError as error:
-        raise BadInputError(library, f"it cannot be loaded ({error})", "check --delegate") from error
+def _foreign_delegate(module: Any, library: Path, options: dict[str, str]) -> Any:
+    fault = fault_of(library) if library.is_file() else "no such file"
+    if fault:
+        raise BadInputError(str(library), fault, "check --delegate")
+    return create(_loader_of(module), library, options)
 
 
 def read_facts(explanation: str) -> DelegateFacts:

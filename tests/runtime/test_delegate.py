@@ -67,6 +67,22 @@ def test_a_library_that_is_none_is_said(monkeypatch: pytest.MonkeyPatch, tmp_pat
         repbnn_edge.load_delegate()
 
 
+def test_a_library_of_something_else_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = next(Path(np.__file__).parent.glob("**/*.so"))
+    monkeypatch.setenv("REPBNN_DELEGATE_LIBRARY", str(other))
+    with pytest.raises(UnsupportedError, match="lacks tflite_plugin_create_delegate"):
+        repbnn_edge.load_delegate()
+
+
+def test_the_threads_of_a_call_win_over_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REPBNN_NUM_THREADS", "3")
+    for threads, said in ((None, ", 3 threads"), (2, ", 2 threads")):
+        repbnn_edge.Interpreter(model_content=_float_model(), num_threads=threads).allocate_tensors()
+        assert said in capfd.readouterr().err
+
+
 def test_loading_imports_no_tensorflow() -> None:
     import subprocess
 

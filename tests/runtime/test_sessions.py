@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from repbnn_edge.errors import BadInputError, UnsupportedError, UsageError
 from repbnn_edge.runtime.sessions import open_session
+from tests.runtime.flatbuffer_writer import Writer
 
 SAMPLE = np.random.default_rng(0).standard_normal((1, 32, 32, 3)).astype(np.float32)
 
@@ -52,3 +54,34 @@ def test_wrong_words_are_usage_errors(resnet20: Path) -> None:
         open_session("litert", data, delegate="/missing/library.so")
     with pytest.raises(UsageError, match="no delegate but ours"):
         open_session("litert-compiled", data, delegate="/missing/library.so")
+
+
+def test_a_library_that_is_no_delegate_is_bad_input(resnet20: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.so").write_text("no library")
+    other = next(Path(np.__file__).parent.glob("**/*.so"))
+    for library, says in ((tmp_path / "text.so", "cannot be loaded"), (other, "lacks tflite_plugin_create_delegate")):
+        with pytest.raises(BadInputError, match=says):
+            open_session("litert", resnet20.read_bytes(), delegate=str(library))
+
+
+@pytest.mark.parametrize("runtime", ["litert", "litert-compiled"])
+def test_the_delegate_explains_itself_where_the_user_says(
+    resnet20: Path, runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named, by_environment = tmp_path / "named.json", tmp_path / "environment.json"
+    monkeypatch.setenv("REPBNN_EXPLAIN", str(by_environment))
+    open_session(runtime, resnet20.read_bytes())
+    session = open_session(runtime, resnet20.read_bytes(), delegate_options={"explain": str(named)})
+    for path in (named, by_environment):
+        assert session.delegate is not None
+        assert len(json.loads(path.read_text())["nodes"]) == session.delegate.nodes_total
+
+
+def test_any_of_lces_operators_calls_for_the_delegate() -> None:
+    writer = Writer()
+    value = np.float32([[[[-1, 2, -3]]]])
+    data = writer.write(writer.dequantize(writer.quantize(writer.input(value.shape)), 3))
+    session = open_session("litert", data)
+    session.set_input(value)
+    session.invoke()
+    np.testing.assert_array_equal(session.output(), np.sign(value))
