@@ -19,12 +19,11 @@ struct Name {
   Isa isa;
   const char* name;
 };
-constexpr Name kNames[] = {
-    {Isa::kScalar, "scalar"},
-    {Isa::kNeon, "neon"},
-    {Isa::kSme2, "sme2"},
-    {Isa::kAvx2, "avx2"},
-    {Isa::kAvx512Vpopcntdq, "avx512_vpopcntdq"}};
+constexpr Name kNames[] = {{Isa::kScalar, "scalar"}, {Isa::kNeon, "neon"},
+                           {Isa::kSme2, "sme2"},     {Isa::kSme2Neon, "sme2_neon"},
+                           {Isa::kAvx2, "avx2"},     {Isa::kAvx512Vpopcntdq, "avx512_vpopcntdq"}};
+
+bool is_sme2(Isa isa) { return isa == Isa::kSme2 || isa == Isa::kSme2Neon; }
 
 #if defined(__x86_64__)
 uint64_t enabled_register_state() {
@@ -64,7 +63,7 @@ bool has_sme2() {
 }
 
 bool detect(Isa isa) {
-  if (isa == Isa::kSme2) return has_sme2();
+  if (is_sme2(isa)) return has_sme2();
   return isa == Isa::kNeon;  // part of every armv8-a
 }
 #else
@@ -83,7 +82,7 @@ const char* isa_name(Isa isa) {
 bool cpu_supports(Isa isa) { return isa == Isa::kScalar || detect(isa); }
 
 Isa best_isa() {
-  for (Isa isa : {Isa::kAvx512Vpopcntdq, Isa::kAvx2, Isa::kSme2, Isa::kNeon}) {
+  for (Isa isa : {Isa::kAvx512Vpopcntdq, Isa::kAvx2, Isa::kSme2Neon, Isa::kSme2, Isa::kNeon}) {
     if (isa_built(isa) && cpu_supports(isa)) return isa;
   }
   return Isa::kScalar;
@@ -105,10 +104,10 @@ bool isa_from_name(const char* name, Isa* isa) {
 
 bool isa_built(Isa isa) {
 #if defined(__x86_64__)
-  return isa != Isa::kNeon && isa != Isa::kSme2;
+  return isa != Isa::kNeon && !is_sme2(isa);
 #elif defined(__aarch64__)
 #if defined(REPBNN_SME2)
-  if (isa == Isa::kSme2) return true;
+  if (is_sme2(isa)) return true;
 #endif
   return isa == Isa::kScalar || isa == Isa::kNeon;
 #else

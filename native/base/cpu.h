@@ -5,9 +5,12 @@
 namespace repbnn {
 
 // The instruction sets that kernels are written for. The order is the order of preference: later is faster.
-enum class Isa { kScalar, kNeon, kSme2, kAvx2, kAvx512Vpopcntdq };
+//
+// kSme2 stays in streaming mode for everything, kSme2Neon counts there and does the rest by NEON: a streaming unit is
+// made for outer products, its other instructions are slow on the processors whose figures are published.
+enum class Isa { kScalar, kNeon, kSme2, kSme2Neon, kAvx2, kAvx512Vpopcntdq };
 
-// The name that options, files and messages use: "scalar", "neon", "sme2", "avx2", "avx512_vpopcntdq".
+// The name that options, files and messages use: "scalar", "neon", "sme2", "sme2_neon", "avx2", "avx512_vpopcntdq".
 const char* isa_name(Isa isa);
 
 // True when the processor AND the operating system (which must save the wide registers) support `isa`.

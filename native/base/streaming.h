@@ -1,5 +1,5 @@
-// Streaming mode: where SME2's instructions run, and NEON's do not. Every change of mode throws all vector registers away,
-// so it is entered around as much work as possible.
+// Streaming mode: where SME2's instructions run, and NEON's do not. Every change of mode throws all vector registers
+// away, so it is entered around as much work as possible.
 #ifndef REPBNN_BASE_STREAMING_H_
 #define REPBNN_BASE_STREAMING_H_
 
@@ -10,13 +10,13 @@ int streaming_lanes();
 
 using StreamingWork = void (*)(void* context);
 
-// Calls work(context) in streaming mode with ZA enabled, its content zero or anything. `work` is compiled for that mode,
-// or holds nothing in vector registers. Obeys the calling convention: a caller's lazily saved ZA is saved first, d8 to
-// d15, FPCR and FPSR come back as they were, streaming mode and ZA are off at the end.
+// Calls work(context) in streaming mode with ZA enabled, its content zero or anything. `work` is compiled for that
+// mode, or holds nothing in vector registers. Obeys the calling convention: a caller's lazily saved ZA is saved first,
+// d8 to d15, FPCR and FPSR come back as they were, streaming mode and ZA are off at the end.
 void in_streaming_mode(StreamingWork work, void* context);
 
-// A function compiled for streaming mode as plain work. The compiler is not to see through it, or it would change the mode
-// by itself around each call.
+// A function compiled for streaming mode as plain work. The compiler is not to see through it, or it would change the
+// mode by itself around each call.
 template <typename Function>
 StreamingWork as_work(Function function) {
   auto work = reinterpret_cast<StreamingWork>(function);

@@ -16,7 +16,7 @@
 namespace repbnn {
 namespace {
 
-constexpr Isa kIsas[] = {Isa::kScalar, Isa::kNeon, Isa::kSme2, Isa::kAvx2, Isa::kAvx512Vpopcntdq};
+constexpr Isa kIsas[] = {Isa::kScalar, Isa::kNeon, Isa::kSme2, Isa::kSme2Neon, Isa::kAvx2, Isa::kAvx512Vpopcntdq};
 
 bool write_file(const std::string& path, const std::string& text, std::string* error) {
   std::FILE* file = std::fopen(path.c_str(), "wb");

@@ -3,9 +3,9 @@
 //
 // A call's pixels are taken row by row as one list, in strips, so that narrow maps fill the rows too. A strip's
 // activations are gathered and transposed once, through ZA (word k of all pixels side by side), then used for all
-// filters, up to four vectors of them at a time: 2 x 2 tiles of pixels x filters, or 1 x 4 and 4 x 1 where one of the two
-// has no second vector. A tile's horizontal slices are a pixel's filters in order; they are back-transformed on their
-// way to a scratch in the first cache, whence the epilogue takes four neighbouring vectors of channels at a time.
+// filters, up to four vectors of them at a time: 2 x 2 tiles of pixels x filters, or 1 x 4 and 4 x 1 where one of the
+// two has no second vector. A tile's horizontal slices are a pixel's filters in order; they are back-transformed on
+// their way to a scratch in the first cache, whence the epilogue takes four neighbouring vectors of channels at a time.
 //
 // Nothing depends on the vector's length but through svcntw().
 #include "base/streaming.h"
@@ -25,10 +25,11 @@ struct Run {
 struct Strip {
   const WholeLayer& layer;
   const Bconv2d::Call& call;
-  int first, pixels;  // of the call's pixels, row by row
-  int vectors;        // of pixels
+  int first, pixels;      // of the call's pixels, row by row
+  int vectors;            // of pixels
   uint32_t* activations;  // [vector of pixels][step][lane]
-  float* values;          // [pixel][up to four vectors of filters]
+  float* values;          // [pixel][stride]
+  ptrdiff_t stride;
 
   REPBNN_INLINE int lanes() const { return layer.lanes; }
 };
@@ -77,7 +78,8 @@ void gather_vector(const Strip& s, int first, int pixels, uint32_t* out) REPBNN_
   const int lanes = s.lanes();
   // The taps of a row are one run of words where they lie side by side.
   const bool joined_taps = g.dilation_width * s.call.input.pixel_stride == s.layer.words;
-  const int taps = joined_taps ? 1 : g.kernel_width, words = joined_taps ? g.kernel_width * s.layer.words : s.layer.words;
+  const int taps = joined_taps ? 1 : g.kernel_width,
+            words = joined_taps ? g.kernel_width * s.layer.words : s.layer.words;
   for (int ky = 0; ky < g.kernel_height; ++ky) {
     for (int kx = 0; kx < taps; ++kx, out += words * lanes) {
       for (int word = 0; word < words; word += 2 * lanes) {  // two tiles in turns: one is filled while one is emptied
@@ -88,6 +90,15 @@ void gather_vector(const Strip& s, int first, int pixels, uint32_t* out) REPBNN_
                      out + (word + lanes) * lanes);
       }
     }
+  }
+}
+
+void gather(const Strip& s) REPBNN_STREAMING {
+  const int lanes = s.lanes();
+  for (int v = 0; v < s.vectors; ++v) {
+    const int left = s.pixels - v * lanes;
+    gather_vector(s, v * lanes, left < lanes ? left : lanes,
+                  s.activations + static_cast<ptrdiff_t>(v) * s.layer.steps * lanes);
   }
 }
 
@@ -121,7 +132,7 @@ REPBNN_STREAMING_INLINE void count_tiles(const uint32_t* a, const uint32_t* b, i
                        x2 = P > 2 ? svld1_x4(all, a2 + k) : x0, x3 = P > 3 ? svld1_x4(all, a3 + k) : x0;
     const svuint32x4_t y0 = svld1_x4(all, b + k), y1 = F > 1 ? svld1_x4(all, b1 + k) : y0,
                        y2 = F > 2 ? svld1_x4(all, b2 + k) : y0, y3 = F > 3 ? svld1_x4(all, b3 + k) : y0;
-#define REPBNN_STEP(i)                                                                                            \
+#define REPBNN_STEP(i)                                                                                     \
   multiply<P, F>(svget4(x0, i), svget4(x1, i), svget4(x2, i), svget4(x3, i), svget4(y0, i), svget4(y1, i), \
                  svget4(y2, i), svget4(y3, i))
     REPBNN_STEP(0);
@@ -180,8 +191,7 @@ REPBNN_STREAMING_INLINE void store_tiles(float* values, ptrdiff_t stride, const 
   for (uint32_t i = 0; i < lanes; ++i, values += stride) {
     // Row i of all four tiles is four neighbouring rows of the array.
     const svint32x4_t counts = svreinterpret_s32_s8_x4(svread_hor_za8_s8_vg4(0, 4 * i));
-    const svfloat32x4_t v =
-        raw ? svreinterpret_f32_s32_x4(counts) : transformed(counts, multiplier, bias, lo, hi);
+    const svfloat32x4_t v = raw ? svreinterpret_f32_s32_x4(counts) : transformed(counts, multiplier, bias, lo, hi);
     if constexpr (F == 4) {
       svst1(svptrue_c32(), values, v);
     } else if constexpr (F == 2) {
@@ -196,38 +206,38 @@ REPBNN_STREAMING_INLINE void store_tiles(float* values, ptrdiff_t stride, const 
   }
 }
 
-// Vectors of pixels from `vector` on x vectors of filters from `filter` on; `at`: where in the group's values they go.
+// Vectors of pixels from `vector` on x vectors of filters from `filter` on; `at`: the vector of the values where they
+// go.
 template <int P, int F>
-void count_block(const Strip& s, int vector, int filter, int at, int group, const Transform* transform) REPBNN_STREAMING {
+void count_block(const Strip& s, int vector, int filter, int at, const Transform* transform) REPBNN_STREAMING {
   const int64_t block = int64_t{s.layer.steps} * s.lanes();
   count_tiles<P, F>(s.activations + vector * block, s.layer.weights + filter * block, block);
-  const ptrdiff_t stride = ptrdiff_t{group} * s.lanes();
-  float* values = s.values + vector * s.lanes() * stride + at * s.lanes();
+  float* values = s.values + vector * s.lanes() * s.stride + at * s.lanes();
   Transform moved{nullptr, nullptr, 0, 0};
   if (transform != nullptr) {
     moved = {transform->multiplier + filter * s.lanes(), transform->bias + filter * s.lanes(), transform->lo,
              transform->hi};
   }
-  store_tiles<P, F>(values, stride, transform != nullptr ? &moved : nullptr);
+  store_tiles<P, F>(values, s.stride, transform != nullptr ? &moved : nullptr);
 }
 
-// `group` vectors of filters, up to four, from `filter` on.
-void count_group(const Strip& s, int filter, int group, const Transform* transform) REPBNN_STREAMING {
+// `group` vectors of filters, up to four, from `filter` on, to the values from vector `to` on.
+void count_group(const Strip& s, int filter, int group, int to, const Transform* transform) REPBNN_STREAMING {
   int at = 0;
   const int pairs = s.vectors / 2 * 2;
   for (; group - at >= 2; at += 2) {
-    for (int v = 0; v < pairs; v += 2) count_block<2, 2>(s, v, filter + at, at, group, transform);
-    if (pairs < s.vectors && group < 4) count_block<1, 2>(s, pairs, filter + at, at, group, transform);
+    for (int v = 0; v < pairs; v += 2) count_block<2, 2>(s, v, filter + at, to + at, transform);
+    if (pairs < s.vectors && group < 4) count_block<1, 2>(s, pairs, filter + at, to + at, transform);
   }
-  if (pairs < s.vectors && group == 4) count_block<1, 4>(s, pairs, filter, 0, group, transform);
+  if (pairs < s.vectors && group == 4) count_block<1, 4>(s, pairs, filter, to, transform);
   if (at == group) return;
   int v = 0;
-  for (; s.vectors - v >= 4; v += 4) count_block<4, 1>(s, v, filter + at, at, group, transform);
+  for (; s.vectors - v >= 4; v += 4) count_block<4, 1>(s, v, filter + at, to + at, transform);
   if (s.vectors - v >= 2) {
-    count_block<2, 1>(s, v, filter + at, at, group, transform);
+    count_block<2, 1>(s, v, filter + at, to + at, transform);
     v += 2;
   }
-  if (s.vectors - v == 1) count_block<1, 1>(s, v, filter + at, at, group, transform);
+  if (s.vectors - v == 1) count_block<1, 1>(s, v, filter + at, to + at, transform);
 }
 
 // ---- What follows on the counts
@@ -278,8 +288,7 @@ void store_thresholds(const Strip& s, int filter, int group) REPBNN_STREAMING {
   const int32_t* thresholds = s.layer.thresholds + first;
   const int32_t* counts = reinterpret_cast<const int32_t*>(s.values);
   const svbool_t none = svpfalse();
-#define REPBNN_ABOVE(i) \
-  (i < group ? svcmpgt(all, svld1_vnum(all, counts, i), svld1_vnum(all, thresholds, i)) : none)
+#define REPBNN_ABOVE(i) (i < group ? svcmpgt(all, svld1_vnum(all, counts, i), svld1_vnum(all, thresholds, i)) : none)
   for (int done = 0; done < s.pixels;) {
     const Run run = run_from(s, done, s.pixels - done);
     uint32_t* pixel = map.at(run.y, run.x);
@@ -314,19 +323,16 @@ void run_epilogue(const Strip& s, int filter, int group) REPBNN_STREAMING {
 
 // ---- A call
 
-void run_strip(const Strip& s, int filter_begin, int filter_end) REPBNN_STREAMING {
+void run_strip(const Strip& whole, int filter_begin, int filter_end) REPBNN_STREAMING {
+  Strip s = whole;
   const WholeLayer& l = s.layer;
-  const int lanes = s.lanes();
-  for (int v = 0; v < s.vectors; ++v) {
-    const int left = s.pixels - v * lanes;
-    gather_vector(s, v * lanes, left < lanes ? left : lanes,
-                  s.activations + static_cast<ptrdiff_t>(v) * l.steps * lanes);
-  }
+  gather(s);
   const Transform transform{l.multiplier, l.bias, l.clamp_min, l.clamp_max};
   const bool raw = l.thresholds != nullptr || l.count_corrections != nullptr;
   for (int filter = filter_begin; filter < filter_end; filter += 4) {
     const int group = filter_end - filter < 4 ? filter_end - filter : 4;
-    count_group(s, filter, group, raw ? nullptr : &transform);
+    s.stride = ptrdiff_t{group} * l.lanes;
+    count_group(s, filter, group, 0, raw ? nullptr : &transform);
     if (l.count_corrections != nullptr) correct(s, l.count_corrections, filter, group);
     if (l.thresholds != nullptr) {
       store_thresholds(s, filter, group);
@@ -355,12 +361,41 @@ void run_job(void* context) REPBNN_STREAMING {
   auto* values = reinterpret_cast<float*>(activations + static_cast<size_t>(most) * l.steps);
   for (int first = 0; first < pixels; first += strip) {
     const int count = pixels - first < strip ? pixels - first : strip;
-    const Strip s{l, call, first, count, (count + lanes - 1) / lanes, activations, values};
+    const Strip s{l, call, first, count, (count + lanes - 1) / lanes, activations, values, 0};
     run_strip(s, call.filter_begin / lanes, (end + lanes - 1) / lanes);
   }
 }
 
+struct CountJob {
+  const WholeLayer& layer;
+  const PixelStrip& strip;
+};
+
+void run_count_job(void* context) REPBNN_STREAMING {
+  const CountJob& job = *static_cast<const CountJob*>(context);
+  const WholeLayer& l = job.layer;
+  const PixelStrip& p = job.strip;
+  const Strip s{l,
+                *p.call,
+                p.first,
+                p.pixels,
+                (p.pixels + l.lanes - 1) / l.lanes,
+                p.activations,
+                reinterpret_cast<float*>(p.counts),
+                l.padded};
+  gather(s);
+  const int end = (p.filter_end + l.lanes - 1) / l.lanes;
+  for (int filter = p.filter_begin / l.lanes; filter < end; filter += 4) {
+    count_group(s, filter, end - filter < 4 ? end - filter : 4, filter, nullptr);
+  }
+}
+
 }  // namespace
+
+void count_sme2_neon(const WholeLayer& layer, const PixelStrip& strip) {
+  CountJob job{layer, strip};
+  in_streaming_mode(as_work(run_count_job), &job);
+}
 
 void run_sme2(const WholeLayer& layer, const Bconv2d::Call& call) {
   Job job{layer, call};

@@ -21,11 +21,13 @@ class Bconv2dRun {
         kernel_(*conv.kernel_),
         functions_(isa_functions(kernel_.isa)),
         pointwise_(pointwise_tile(kernel_.isa)),
+        stride_(conv.count_stride()),
         counts_(static_cast<int32_t*>(call.scratch)) {}
 
   void run() {
     const int lanes = kernel_.lanes, filters = conv_.geometry_.filters;
     const int end = call_.filter_end < 0 ? filters : std::min(call_.filter_end, filters);
+    if (kernel_.count_pixels != nullptr) return run_pixels(call_.filter_begin, end);
     if (kernel_.derived != Derived::kNone) derive_rows();
     for (int first = call_.filter_begin; first < end; first += lanes) {
       // A layer's weights do not fit the caches beside the other layers': the next block's come while this one's are
@@ -36,6 +38,26 @@ class Bconv2dRun {
   }
 
  private:
+  // Strips of pixels across rows, all filters at once; then each row's pixels and 16 filters.
+  void run_pixels(int begin, int end) {
+    const WholeLayer layer = conv_.whole_layer();
+    const int columns = call_.x1 - call_.x0, pixels = (call_.y1 - call_.y0) * columns;
+    const int most = whole_strip_pixels(layer.steps, layer.lanes);
+    const int vectors = (std::min(most, pixels) + layer.lanes - 1) / layer.lanes;
+    auto* activations = static_cast<uint32_t*>(call_.scratch);
+    int32_t* counts = counts_ + static_cast<size_t>(vectors) * layer.lanes * layer.steps;
+    for (int first = 0, count; first < pixels; first += count) {
+      count = std::min(most, pixels - first);
+      kernel_.count_pixels(layer, {&call_, first, count, begin, end, activations, counts});
+      for (int done = 0, run; done < count; done += run) {
+        const int row = (first + done) / columns, column = (first + done) % columns;
+        run = std::min(columns - column, count - done);
+        counts_ = counts + static_cast<size_t>(done) * layer.padded + begin;
+        finish(begin, end, call_.y0 + row, call_.x0 + column, run);
+      }
+    }
+  }
+
   // The derived rows that the call reads, in scratch, from its first tap's column on.
   void derive_rows() {
     const Bconv2dGeometry& g = conv_.geometry_;
@@ -106,15 +128,15 @@ class Bconv2dRun {
       int32_t* counts = counts_ + (f - first);
       if (conv_.count_corrections_.size() != 0) correct(conv_.count_corrections_, counts, f, y, x, pixels);
       if (conv_.thresholds_.size() != 0) {
-        functions_.threshold({counts, pixels, kernel_.lanes, conv_.thresholds_.data() + f, &call_.outputs->bits[0], y,
-                              x, f, std::min(kLanes, conv_.geometry_.filters - f)});
+        functions_.threshold({counts, pixels, stride_, conv_.thresholds_.data() + f, &call_.outputs->bits[0], y, x, f,
+                              std::min(kLanes, conv_.geometry_.filters - f)});
         continue;
       }
-      functions_.transform({counts, pixels, kernel_.lanes, conv_.clamps_, conv_.clamp_min_, conv_.clamp_max_,
+      functions_.transform({counts, pixels, stride_, conv_.clamps_, conv_.clamp_min_, conv_.clamp_max_,
                             conv_.multiplier_.data() + f, conv_.bias_.data() + f});
       float* values = reinterpret_cast<float*>(counts);
       if (conv_.corrections_.size() != 0) correct(conv_.corrections_, values, f, y, x, pixels);
-      pointwise_({&conv_.epilogue_, call_.outputs, values, kernel_.lanes, f / kLanes, y, x, pixels});
+      pointwise_({&conv_.epilogue_, call_.outputs, values, stride_, f / kLanes, y, x, pixels});
     }
   }
 
@@ -127,7 +149,7 @@ class Bconv2dRun {
     for (int p = 0; p < pixels; ++p) {
       if (row == 0 && columns[p] == 0) continue;
       const T* __restrict correction = corrections + columns[p] * padded;
-      T* __restrict value = values + p * kernel_.lanes;
+      T* __restrict value = values + static_cast<ptrdiff_t>(p) * stride_;
       for (int i = 0; i < kLanes; ++i) value[i] += correction[i];
     }
   }
@@ -137,7 +159,8 @@ class Bconv2dRun {
   const Bconv2dKernel& kernel_;
   const IsaFunctions& functions_;
   const RunTile pointwise_;
-  int32_t* const counts_;
+  const int stride_;  // of a pixel's counts
+  int32_t* counts_;
   uint32_t* derived_ = nullptr;
   ptrdiff_t derived_pitch_ = 0;
   int first_row_ = 0;
@@ -147,33 +170,34 @@ class Bconv2dRun {
 void Bconv2d::run(const Call& call) const {
   if (call.y0 >= call.y1 || call.x0 >= call.x1) return;
   count_call(*kernel_);
-  if (kernel_->run != nullptr) return run_whole(call);
+  if (kernel_->run != nullptr) return kernel_->run(whole_layer(), call);
   Bconv2dRun(*this, call).run();
 }
 
-void Bconv2d::run_whole(const Call& call) const {
-  const WholeLayer layer{&geometry_,
-                         words_,
-                         geometry_.taps() * words_,
-                         lanes_,
-                         geometry_.filters,
-                         static_cast<int>(std::max(multiplier_.size(), thresholds_.size())),
-                         copies_,
-                         joined_copies_,
-                         weights_.data(),
-                         multiplier_.data(),
-                         bias_.data(),
-                         thresholds_.size() != 0 ? thresholds_.data() : nullptr,
-                         clamp_min_,
-                         clamp_max_,
-                         corrections_.size() != 0 ? corrections_.data() : nullptr,
-                         count_corrections_.size() != 0 ? count_corrections_.data() : nullptr,
-                         row_case_.data(),
-                         column_case_.data(),
-                         column_cases_,
-                         &epilogue_};
-  kernel_->run(layer, call);
+WholeLayer Bconv2d::whole_layer() const {
+  return {&geometry_,
+          words_,
+          geometry_.taps() * words_,
+          lanes_,
+          geometry_.filters,
+          static_cast<int>(std::max(multiplier_.size(), thresholds_.size())),
+          copies_,
+          joined_copies_,
+          weights_.data(),
+          multiplier_.data(),
+          bias_.data(),
+          thresholds_.size() != 0 ? thresholds_.data() : nullptr,
+          clamp_min_,
+          clamp_max_,
+          corrections_.size() != 0 ? corrections_.data() : nullptr,
+          count_corrections_.size() != 0 ? count_corrections_.data() : nullptr,
+          row_case_.data(),
+          column_case_.data(),
+          column_cases_,
+          &epilogue_};
 }
+
+int Bconv2d::count_stride() const { return kernel_->count_pixels != nullptr ? whole_layer().padded : kernel_->lanes; }
 
 size_t Bconv2d::counts_words() const { return static_cast<size_t>(kStripPixels) * kernel_->lanes; }
 
@@ -189,11 +213,12 @@ size_t Bconv2d::derived_pitch(int columns) const {
 }
 
 size_t Bconv2d::scratch_bytes(int rows, int columns) const {
-  if (kernel_->run != nullptr) {
+  if (is_whole(*kernel_)) {
     const int steps = geometry_.taps() * words_, vectors = (geometry_.filters + lanes_ - 1) / lanes_;
+    const int values = kernel_->run != nullptr ? std::min(vectors, kWholeFilterVectors) * lanes_ : whole_layer().padded;
     const int64_t pixels = int64_t{std::max(rows, 0)} * std::max(columns, 0);
     const int64_t strip = std::min<int64_t>(whole_strip_pixels(steps, lanes_), (pixels + lanes_ - 1) / lanes_ * lanes_);
-    return round_to_line(strip * (steps + std::min(vectors, kWholeFilterVectors) * lanes_) * sizeof(uint32_t));
+    return round_to_line(strip * (steps + values) * sizeof(uint32_t));
   }
   const size_t counts = counts_words() * sizeof(int32_t);
   if (kernel_->derived == Derived::kNone || rows < 1 || columns < 1) return counts;
@@ -202,7 +227,7 @@ size_t Bconv2d::scratch_bytes(int rows, int columns) const {
   return counts + in_rows * derived_pitch(columns) * sizeof(uint32_t);
 }
 
-int Bconv2d::filter_granule() const { return kernel_->run != nullptr ? kWholeFilterVectors * lanes_ : lanes_; }
+int Bconv2d::filter_granule() const { return is_whole(*kernel_) ? kWholeFilterVectors * lanes_ : lanes_; }
 
 size_t Bconv2d::packed_bytes() const {
   return sizeof(*this) +

@@ -68,13 +68,14 @@ struct Bconv2dSpec {
 };
 
 struct Bconv2dKernel;  // an entry of kernels.inc
+struct WholeLayer;     // kernel.h
 
 // The kernel called `name`, or nullptr. Names: kernels.inc ("scalar", "avx2_table", ...).
 const Bconv2dKernel* find_bconv2d_kernel(const char* name);
 // The best kernel of an implementation for a layer; nullptr when it is not in this build.
 const Bconv2dKernel* choose_bconv2d_kernel(Isa isa, const Bconv2dGeometry& geometry);
-// The smallest tile of a map that wastes next to nothing of what an implementation counts at once. SME2's kernel takes a
-// tile's pixels in whole vectors; to the others every width is alike, and rows and columns are 0.
+// The smallest tile of a map that wastes next to nothing of what an implementation counts at once. SME2's kernel takes
+// a tile's pixels in whole vectors; to the others every width is alike, and rows and columns are 0.
 struct TileShape {
   int rows = 0, columns = 0;
 };
@@ -115,7 +116,8 @@ class Bconv2d {
   friend struct Bconv2dAccess;
   friend class Bconv2dRun;
   size_t counts_words() const;
-  void run_whole(const Call& call) const;
+  int count_stride() const;
+  WholeLayer whole_layer() const;
   int derived_pixels(int columns) const;
   size_t derived_pitch(int columns) const;
 

@@ -15,9 +15,9 @@ constexpr int kStripPixels = 64;  // counts of a strip stay in L1: 64 pixels x 1
 
 // How one block of `lanes` filters lies in memory; lanes past the last filter are zero.
 enum class Packing {
-  kPlain,  // [ky][kx][word][lane]
+  kPlain,     // [ky][kx][word][lane]
   kInverted,  // the same, every bit of a channel inverted; bits past the last channel are one too
-  kBytes,  // [lane / 32][ky][kx][4 * word + byte][lane % 32], one byte each
+  kBytes,     // [lane / 32][ky][kx][4 * word + byte][lane % 32], one byte each
   kPairs,  // [ky][kx][word / 2][2][lane]: w0, w0 ^ w1 of two neighbouring words; an odd last one has a zero beside it
   kTripleInverted,  // [ky][word][lane / 4][3][lane % 4]: w0, w0 ^ w1, ~(w0 ^ w1 ^ w2)
 };
@@ -49,7 +49,7 @@ struct BitStrip {
   const uint32_t** ahead;
 };
 
-// A layer as a kernel sees it that runs whole calls.
+// A layer as a kernel sees it that takes pixels across rows.
 struct WholeLayer {
   const Bconv2dGeometry* geometry;
   int words, steps;  // of a pixel; of all taps
@@ -66,7 +66,16 @@ struct WholeLayer {
   const PackedProgram* epilogue;
 };
 
-// `lanes` 0: of a streaming vector, see lanes_of. Either `count` or `run` is there.
+// Pixels of a call, which are numbered row by row.
+struct PixelStrip {
+  const Bconv2d::Call* call;
+  int first, pixels;
+  int filter_begin, filter_end;
+  uint32_t* activations;  // scratch: layer.steps words a pixel, whole vectors of them
+  int32_t* counts;        // [pixel][layer.padded] popcounts; pixels up to a whole vector are written
+};
+
+// `lanes` 0: of a streaming vector, see lanes_of. One of the three functions is there.
 struct Bconv2dKernel {
   const char* name;
   Isa isa;
@@ -75,6 +84,7 @@ struct Bconv2dKernel {
   Derived derived;
   void (*count)(const BitStrip& strip);
   void (*run)(const WholeLayer& layer, const Bconv2d::Call& call);
+  void (*count_pixels)(const WholeLayer& layer, const PixelStrip& strip);
 };
 int lanes_of(const Bconv2dKernel& kernel);
 
@@ -118,13 +128,17 @@ bool kernel_fits(const Bconv2dKernel& kernel, const Bconv2dGeometry& geometry);
 void count_call(const Bconv2dKernel& kernel);
 
 const IsaFunctions& isa_functions(Isa isa);
+// Whether it takes pixels across rows.
+inline bool is_whole(const Bconv2dKernel& kernel) { return kernel.count == nullptr; }
 extern const IsaFunctions kScalarFunctions, kAvx2Functions, kAvx512Functions, kNeonFunctions;
 
 #define REPBNN_BCONV2D(name, isa, lanes, packing, derived) void count_##name(const BitStrip& strip);
 #define REPBNN_BCONV2D_WHOLE(name, isa, packing) void run_##name(const WholeLayer& layer, const Bconv2d::Call& call);
+#define REPBNN_BCONV2D_PIXELS(name, isa, packing) void count_##name(const WholeLayer& layer, const PixelStrip& strip);
 #include "kernels/bconv2d/kernels.inc"
 #undef REPBNN_BCONV2D
 #undef REPBNN_BCONV2D_WHOLE
+#undef REPBNN_BCONV2D_PIXELS
 
 // Words of one tap of one filter, packed.
 inline int packed_words(const Bconv2dKernel& kernel, int words) {

@@ -10,12 +10,15 @@ namespace {
 
 constexpr Bconv2dKernel kKernels[] = {
 #define REPBNN_BCONV2D(name, isa, lanes, packing, derived) \
-  {#name, Isa::isa, lanes, Packing::packing, Derived::derived, count_##name, nullptr},
+  {#name, Isa::isa, lanes, Packing::packing, Derived::derived, count_##name, nullptr, nullptr},
 #define REPBNN_BCONV2D_WHOLE(name, isa, packing) \
-  {#name, Isa::isa, 0, Packing::packing, Derived::kNone, nullptr, run_##name},
+  {#name, Isa::isa, 0, Packing::packing, Derived::kNone, nullptr, run_##name, nullptr},
+#define REPBNN_BCONV2D_PIXELS(name, isa, packing) \
+  {#name, Isa::isa, 0, Packing::packing, Derived::kNone, nullptr, nullptr, count_##name},
 #include "kernels/bconv2d/kernels.inc"
 #undef REPBNN_BCONV2D
 #undef REPBNN_BCONV2D_WHOLE
+#undef REPBNN_BCONV2D_PIXELS
 };
 constexpr int kCount = sizeof(kKernels) / sizeof(kKernels[0]);
 
@@ -66,6 +69,7 @@ const Bconv2dKernel* choose_bconv2d_kernel(Isa isa, const Bconv2dGeometry& geome
       {Isa::kAvx2, "avx2_half_table", 32, 1},
       {Isa::kAvx2, "avx2_classic", 1, 1},
       {Isa::kSme2, "sme2", 1, 1},
+      {Isa::kSme2Neon, "sme2_neon", 1, 1},
       {Isa::kNeon, "neon_triple", 1, 1},
       {Isa::kNeon, "neon_plain", 1, 1},
       {Isa::kScalar, "scalar", 1, 1},
@@ -81,7 +85,7 @@ const Bconv2dKernel* choose_bconv2d_kernel(Isa isa, const Bconv2dGeometry& geome
 
 TileShape bconv2d_tile(Isa isa, int out_height, int out_width) {
 #if defined(REPBNN_SME2)
-  if (isa == Isa::kSme2) {
+  if (isa == Isa::kSme2 || isa == Isa::kSme2Neon) {
     const int lanes = streaming_lanes();
     const auto vectors = [&](int rows, int columns) { return (int64_t{rows} * columns + lanes - 1) / lanes; };
     TileShape tile;
@@ -113,6 +117,7 @@ const IsaFunctions& isa_functions(Isa isa) {
     case Isa::kAvx2: return kAvx2Functions;
     case Isa::kAvx512Vpopcntdq: return kAvx512Functions;
 #elif defined(__aarch64__)
+    case Isa::kSme2Neon:
     case Isa::kNeon: return kNeonFunctions;
 #endif
     default: return kScalarFunctions;

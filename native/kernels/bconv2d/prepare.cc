@@ -185,9 +185,9 @@ struct Bconv2dAccess {
     const int lanes = lanes_of(kernel);
     conv->lanes_ = lanes;
     const size_t block = static_cast<size_t>(lanes) * g.taps() * packed_words(kernel, conv->words_);
-    const int padded = round_up(g.filters, lanes);
-    conv->weights_ = AlignedBuffer<uint32_t>(block * (padded / lanes));
-    for (int first = 0; first < padded; first += lanes) {
+    const int padded = round_up(g.filters, std::max(lanes, kLanes)), packed = round_up(g.filters, lanes);
+    conv->weights_ = AlignedBuffer<uint32_t>(block * (packed / lanes));
+    for (int first = 0; first < packed; first += lanes) {
       pack_filters(spec, kernel, first, conv->weights_.data() + block * (first / lanes));
     }
     prepare_transform(spec, padded, conv.get());

@@ -370,7 +370,7 @@ TEST(Bconv2dKernelsTest, NamesAreFoundAndUnknownOnesAreNot) {
 
 TEST(Bconv2dKernelsTest, TheChoiceStaysWithinItsInstructionSet) {
   Bconv2dGeometry g{14, 14, 512, 128, 3, 3, 1, 1, 1, 1, 1, 1, 14, 14};
-  for (Isa isa : {Isa::kScalar, Isa::kNeon, Isa::kSme2, Isa::kAvx2, Isa::kAvx512Vpopcntdq}) {
+  for (Isa isa : {Isa::kScalar, Isa::kNeon, Isa::kSme2, Isa::kSme2Neon, Isa::kAvx2, Isa::kAvx512Vpopcntdq}) {
     const Bconv2dKernel* kernel = choose_bconv2d_kernel(isa, g);
     ASSERT_EQ(kernel != nullptr, isa_built(isa));
     if (kernel != nullptr) {
@@ -381,7 +381,7 @@ TEST(Bconv2dKernelsTest, TheChoiceStaysWithinItsInstructionSet) {
 
 TEST(IsaTest, NamesRoundTripAndUnknownOnesAreRefused) {
   Isa isa;
-  for (Isa known : {Isa::kScalar, Isa::kNeon, Isa::kSme2, Isa::kAvx2, Isa::kAvx512Vpopcntdq}) {
+  for (Isa known : {Isa::kScalar, Isa::kNeon, Isa::kSme2, Isa::kSme2Neon, Isa::kAvx2, Isa::kAvx512Vpopcntdq}) {
     ASSERT_TRUE(isa_from_name(isa_name(known), &isa));
     EXPECT_EQ(isa, known);
   }

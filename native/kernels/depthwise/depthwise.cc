@@ -12,6 +12,7 @@ DepthwiseFunction function_of(Isa isa) {
     case Isa::kAvx512Vpopcntdq: return kAvx512Depthwise;
 #elif defined(__aarch64__)
     case Isa::kSme2:
+    case Isa::kSme2Neon:
     case Isa::kNeon: return kNeonDepthwise;
 #endif
     default: return kScalarDepthwise;

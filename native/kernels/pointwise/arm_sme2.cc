@@ -1,5 +1,5 @@
-// The pointwise machine in streaming mode, for any length of its vectors. A block of up to four pixels x four vectors of
-// channels stays in registers through the whole program; predicates end the last channels.
+// The pointwise machine in streaming mode, for any length of its vectors. A block of up to four pixels x four vectors
+// of channels stays in registers through the whole program; predicates end the last channels.
 #include "base/streaming.h"
 #include "kernels/pointwise/streaming.h"
 
@@ -9,7 +9,7 @@ namespace {
 using Quad = svfloat32x4_t;
 
 // One operation on each of a quad's vectors.
-#define REPBNN_EACH(f)                                                                        \
+#define REPBNN_EACH(f)                                                                                   \
   svcreate4(f(svget4(v, 0), svget4(w, 0)), f(svget4(v, 1), svget4(w, 1)), f(svget4(v, 2), svget4(w, 2)), \
             f(svget4(v, 3), svget4(w, 3)))
 
@@ -100,12 +100,32 @@ REPBNN_STREAMING_INLINE MapReader reader(const FloatMap& map, const StreamingTil
 }
 
 // The same for each pixel p of a block, whose values are `v`.
-#define REPBNN_EACH_PIXEL(body)                                            \
-  do {                                                                     \
-    { constexpr int p = 0; Quad& v = v0; (void)p; body; }                  \
-    if constexpr (P > 1) { constexpr int p = 1; Quad& v = v1; (void)p; body; } \
-    if constexpr (P > 2) { constexpr int p = 2; Quad& v = v2; (void)p; body; } \
-    if constexpr (P > 3) { constexpr int p = 3; Quad& v = v3; (void)p; body; } \
+#define REPBNN_EACH_PIXEL(body) \
+  do {                          \
+    {                           \
+      constexpr int p = 0;      \
+      Quad& v = v0;             \
+      (void)p;                  \
+      body;                     \
+    }                           \
+    if constexpr (P > 1) {      \
+      constexpr int p = 1;      \
+      Quad& v = v1;             \
+      (void)p;                  \
+      body;                     \
+    }                           \
+    if constexpr (P > 2) {      \
+      constexpr int p = 2;      \
+      Quad& v = v2;             \
+      (void)p;                  \
+      body;                     \
+    }                           \
+    if constexpr (P > 3) {      \
+      constexpr int p = 3;      \
+      Quad& v = v3;             \
+      (void)p;                  \
+      body;                     \
+    }                           \
   } while (false)
 
 template <int P>
@@ -226,8 +246,9 @@ void run_area(void* area) REPBNN_STREAMING {
     for (int first = 0; first < lanes_total; first += quad) {
       const int channels = lanes_total - first < quad ? lanes_total - first : quad;
       const int vectors = source_vectors(source, first, channels);
-      StreamingTile tile{&program, a.bindings, nullptr, nullptr, source.pixel_stride, vectors == 0 ? 4 : vectors,
-                         0,        channels,   y,       a.x0,    vectors == 0 ? 1 : a.x1 - a.x0};
+      StreamingTile tile{
+          &program, a.bindings, nullptr, nullptr, source.pixel_stride,           vectors == 0 ? 4 : vectors,
+          0,        channels,   y,       a.x0,    vectors == 0 ? 1 : a.x1 - a.x0};
       for (; tile.x < a.x1; tile.x += tile.pixels) {
         const float* pixel = source.at(y, tile.x);
         tile.source = pixel + channel_of(source, first);

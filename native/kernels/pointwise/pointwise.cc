@@ -19,6 +19,7 @@ RunTile pointwise_tile(Isa isa) {
     case Isa::kAvx2: return pointwise_avx2;
     case Isa::kAvx512Vpopcntdq: return pointwise_avx512;
 #elif defined(__aarch64__)
+    case Isa::kSme2Neon:
     case Isa::kNeon: return pointwise_neon;
 #endif
     default: return pointwise_scalar;

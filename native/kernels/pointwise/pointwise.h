@@ -77,7 +77,8 @@ struct Bindings {
   Int8Map int8s[kMaxMaps];
 };
 
-// Channels a step handles at once, by which a program is packed: kLanes, or four of SME2's vectors, whatever their length.
+// Channels a step handles at once, by which a program is packed: kLanes, or four of SME2's vectors, whatever their
+// length.
 int pointwise_width(Isa isa);
 
 // A program laid out for reading in order: for each group of `width` lanes, for each copy, the vectors of its steps.
@@ -117,9 +118,10 @@ class PackedProgram {
   AlignedBuffer<float> vectors_;
 };
 
-// Runs `program`, packed by pointwise_width(isa) (copies may exceed 1: each value then feeds every copy), on rows [y0, y1) x columns [x0, x1) of
-// `source`, which is read as channel f of program.lanes_total(). In place is allowed: a stored map may be the source
-// or an added map with the same strides. Never reads or writes a byte outside the pixels and channels named.
+// Runs `program`, packed by pointwise_width(isa) (copies may exceed 1: each value then feeds every copy), on rows [y0,
+// y1) x columns [x0, x1) of `source`, which is read as channel f of program.lanes_total(). In place is allowed: a
+// stored map may be the source or an added map with the same strides. Never reads or writes a byte outside the pixels
+// and channels named.
 void run_pointwise(Isa isa, const PackedProgram& program, const FloatMap& source, const Bindings& bindings, int y0,
                    int y1, int x0, int x1);
 

@@ -28,8 +28,7 @@ void pointwise_sme2(const StreamingTile& tile) REPBNN_STREAMING;
 namespace {
 
 // Four vectors of bits as one predicate of a bit a lane.
-REPBNN_STREAMING_INLINE svbool_t joined(svbool_t a, svbool_t b, svbool_t c,
-                                                      svbool_t d) REPBNN_STREAMING {
+REPBNN_STREAMING_INLINE svbool_t joined(svbool_t a, svbool_t b, svbool_t c, svbool_t d) REPBNN_STREAMING {
   return svuzp1_b8(svuzp1_b16(a, b), svuzp1_b16(c, d));
 }
 
@@ -39,8 +38,8 @@ REPBNN_STREAMING_INLINE void store_predicate(void* to, svbool_t bits) REPBNN_STR
 }
 
 // Bits of a quad to channels channel.. of the pixel at `pixel`.
-REPBNN_STREAMING_INLINE void store_quad_bits(const BitMap& map, uint32_t* pixel, int channel,
-                                                           int channels, svbool_t bits) REPBNN_STREAMING {
+REPBNN_STREAMING_INLINE void store_quad_bits(const BitMap& map, uint32_t* pixel, int channel, int channels,
+                                             svbool_t bits) REPBNN_STREAMING {
   const int quad = 4 * static_cast<int>(svcntw()), bit = map.channel_offset + channel;
   const bool clears = bit + channels >= map.channels && (bit + channels) % kWordBits != 0;
   if (channels == quad && bit % 8 == 0 && !clears) {

@@ -14,6 +14,7 @@ const PoolFunctions& functions_of(Isa isa) {
     case Isa::kAvx512Vpopcntdq: return kAvx512Pool;
 #elif defined(__aarch64__)
     case Isa::kSme2:
+    case Isa::kSme2Neon:
     case Isa::kNeon: return kNeonPool;
 #endif
     default: return kScalarPool;

@@ -13,7 +13,7 @@ namespace {
 
 std::vector<Isa> built() {
   std::vector<Isa> isas;
-  for (Isa isa : {Isa::kScalar, Isa::kNeon, Isa::kSme2, Isa::kAvx2, Isa::kAvx512Vpopcntdq}) {
+  for (Isa isa : {Isa::kScalar, Isa::kNeon, Isa::kSme2, Isa::kSme2Neon, Isa::kAvx2, Isa::kAvx512Vpopcntdq}) {
     if (isa_built(isa)) isas.push_back(isa);
   }
   return isas;
