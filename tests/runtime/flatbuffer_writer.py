@@ -71,15 +71,16 @@ class Writer:
     def dequantize(self, packed: int, channels: int) -> int:
         return self._custom("LceDequantize", [packed], (*self.shape(packed)[:-1], channels), "float32", None)
 
-    def bconv2d(self, packed: int, channels: int) -> int:
-        """A 1x1 convolution from ``channels`` to as many."""
+    def bconv2d(self, packed: int, channels: int, kernel: int = 1, pad_values: int = 1) -> int:
+        """A SAME convolution from ``channels`` to as many."""
         words = self.shape(packed)[-1]
-        weights = self.random.integers(0, 2**32, (channels, 1, 1, words), np.uint64)
+        weights = self.random.integers(0, 2**32, (channels, kernel, kernel, words), np.uint64)
         if channels % 32:
             weights[..., -1] &= (1 << channels % 32) - 1
         options = {
             "channels_in": channels, "dilation_height_factor": 1, "dilation_width_factor": 1,
-            "fused_activation_function": 0, "pad_values": 1, "padding": 0, "stride_height": 1, "stride_width": 1,
+            "fused_activation_function": 0, "pad_values": pad_values, "padding": 0,
+            "stride_height": 1, "stride_width": 1,
         }  # fmt: skip
         inputs = [packed, self.constant(weights.astype(np.uint32).view(np.int32))]
         inputs += [self.floats(channels), self.floats(channels), -1]

@@ -14,6 +14,8 @@ import pytest
 import repbnn_edge
 from repbnn_edge import stack
 from repbnn_edge.runtime import delegate as delegate_module
+from repbnn_edge.tflite import lce, schema
+from tests.runtime.flatbuffer_writer import Writer
 
 litert = pytest.importorskip("ai_edge_litert.interpreter")
 pytestmark = [
@@ -125,3 +127,26 @@ def test_a_rep_block_is_one_partition(capfd: pytest.CaptureFixture[str]) -> None
         np.zeros((1, SIZE, SIZE, 32), np.float32),
     )
     assert ", 1 partition, " in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("size", "kernel"), [(1, 3), (2, 3), (4, 5), (6, 7), (3, 3), (9, 5)])
+def test_zeros_around_a_map_smaller_than_the_kernel_are_the_definitions(size: int, kernel: int) -> None:
+    """LCE is wrong exactly where the kernel is larger than the map; there alone the two may differ."""
+    from repbnn_edge.runtime.lce import LceInterpreter
+
+    writer = Writer(7)
+    data = writer.write(writer.bconv2d(writer.quantize(writer.input((1, size, size, 32))), 32, kernel, 0))
+    sample = np.random.default_rng(8).normal(size=(1, size, size, 32)).astype(np.float32)
+    model = schema.load(data)
+    layer = lce.read_bconv2d(model, model.operators[1])
+    before = (kernel - 1) // 2
+    signs = np.pad(np.where(sample[0] < 0, -1, 1), ((before, kernel), (before, kernel), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(signs, (kernel, kernel), (0, 1))[:size, :size]
+    sums = np.einsum("yxcij,fijc->yxf", windows, lce.binary_weights(model, layer).astype(np.int64))
+    multiplier, bias = model.constant(layer.multiplier), model.constant(layer.bias)
+    theirs = LceInterpreter(data).run([sample])[0]
+    for fusion in ("full", "none"):
+        options: dict[str, object] = {"require_all": True, "fusion": fusion, "log_level": "error"}
+        ours = _run(repbnn_edge.Interpreter(model_content=data, delegate_options=options), sample)
+        np.testing.assert_array_equal(np.rint((ours[0] - bias) / multiplier), sums)
+        assert np.array_equal(ours.view(np.int32), theirs.view(np.int32)) == (kernel <= size)
