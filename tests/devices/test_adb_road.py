@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from repbnn_edge.cli import main
-from tests.devices.calling import CLEAN, bench, codes
+from tests.devices.calling import CLEAN, QUICK, bench, codes
 from tests.devices.conftest import MakeAdbd, MakeSystem, android
 from tests.devices.far.adbd import Adbd, Policy
 from tests.devices.far.system import FarSystem
@@ -40,6 +40,16 @@ def test_the_whole_road(pixel: Adbd, model: Model, capsys: Capture) -> None:
     assert len(row["samples_ms"][0]) == 25
     assert pixel.system.settle(3) == {}
     assert pixel.system.ours() == CLEAN
+
+
+def test_the_table_has_no_latency_of_an_emulated_phone(pixel: Adbd, model: Model, capsys: Capture) -> None:
+    assert main.run(["bench", str(model()), "--device", "pixel", *QUICK]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("on pixel, tflite 2.16.1, threads: 1\n")
+    (row,) = [line for line in printed.out.splitlines() if line.startswith("net.tflite")]
+    assert row.split()[1:4] == ["-", "-", "-"] and row.split()[-1] == "inconclusive"
+    assert "net.tflite: emulated: " in printed.out
+    assert "plan: 1 row" in printed.err
 
 
 def test_a_second_bench_pushes_nothing_and_proves_what_lies_there(pixel: Adbd, model: Model, capsys: Capture) -> None:

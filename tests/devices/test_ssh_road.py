@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -98,6 +99,17 @@ def test_a_home_where_nothing_may_run_falls_to_the_next(
     assert far.ours("/var/tmp") == CLEAN
 
 
+def test_the_users_cache_folder_comes_first(
+    make_system: MakeSystem, make_board: Callable[[FarSystem], Sshd], model: Model, library: list[str], capsys: Capture
+) -> None:
+    far = make_system(environment={"XDG_CACHE_HOME": "/home/far/my cache"})
+    make_board(far)
+    code, _, err = bench(capsys, model(), "ssh:board", *library)
+    assert code == 0, err
+    assert far.ours("/home/far/my cache") == CLEAN
+    assert far.ours("/home/far/.cache") == []
+
+
 def test_somebody_elses_folder_in_tmp_is_not_used(
     make_system: MakeSystem, make_board: Callable[[FarSystem], Sshd], model: Model, library: list[str], capsys: Capture
 ) -> None:
@@ -175,10 +187,13 @@ def test_the_connection_ends_in_mid_run(board: Sshd, model: Model, library: list
     assert board.far.ours("/home/far/.cache") == CLEAN
 
 
+@pytest.mark.parametrize("named", ["model", "hostname"])
 def test_nothing_is_executed_from_names(
-    board: Sshd, model: Model, library: list[str], capsys: Capture, tmp_path: Path
+    board: Sshd, model: Model, library: list[str], capsys: Capture, tmp_path: Path, named: str
 ) -> None:
-    board.far.add_command("cat", 'case $1 in */model) exec /bin/cat /far-bin/name;; *) exec /bin/cat "$@";; esac')
+    """The board says who it is by its device tree, or, without one, by its host name."""
+    says = f"*/{named}) exec /bin/cat /far-bin/name;; */model|*/product_name) exit 1"
+    board.far.add_command("cat", f'case $1 in {says};; *) exec /bin/cat "$@";; esac')
     board.far.write("/far-bin/name", HOSTILE)
     config = tmp_path / "config"
     config.mkdir()
@@ -216,6 +231,21 @@ def test_a_name_of_ones_own(board: Sshd, model: Model, library: list[str], capsy
     assert board.far.ours("/home/far/.cache") == []
     assert main.run(["devices", "remove", "kitchen"]) == 0
     assert main.run(["devices", "remove", "kitchen"]) == 2
+
+
+def test_boards_that_are_silent_cost_a_second_together(board: Sshd, capsys: Capture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes calls, and says nothing
+        board.write_client(extra=f"Host silent*\n  HostName 127.0.0.1\n  Port {silent.getsockname()[1]}\n")
+        for number in range(6):
+            assert main.run(["devices", "add", f"board{number}", f"ssh:silent{number}"]) == 0
+        capsys.readouterr()
+        began = time.monotonic()
+        assert main.run(["devices", "--json"]) == 0
+        assert time.monotonic() - began < 5
+    listed = json.loads(capsys.readouterr().out)["devices"][1:]
+    assert [(device["state"], device["hint"]) for device in listed] == [
+        ("unreachable", "it does not answer: check that it is on and in this network")
+    ] * 6
 
 
 def test_completion_needs_no_connection(board: Sshd, tmp_path: Path) -> None:
