@@ -8,9 +8,10 @@ import numpy as np
 
 from repbnn_converters.onnx.graph import Node
 from repbnn_converters.onnx.network import Affine, Clip, Combination, Combine, Doubles, Function, Shape
+from repbnn_converters.onnx.recognition import scaled_signs
 from repbnn_converters.onnx.recognition.builder import Builder
 from repbnn_converters.onnx.recognition.handlers import handles
-from repbnn_converters.onnx.recognition.symbols import Known, Real, TwoValued
+from repbnn_converters.onnx.recognition.symbols import Known, Real, Symbol, TwoValued
 
 _KINDS: dict[str, Combination] = {
     "Add": "add",
@@ -37,6 +38,18 @@ def arithmetic(builder: Builder, node: Node) -> None:
         _with_constant(builder, node, 0, right, reverse=False)
     else:
         combine(builder, node, _KINDS[node.op])
+        _note_scaled(builder, node, left, right)
+
+
+def _note_scaled(builder: Builder, node: Node, left: Symbol, right: Symbol) -> None:
+    """A sign times a real map, or over one; the product keeps the sign's own shape."""
+    if node.op not in ("Mul", "Div"):
+        return
+    sign, factor = (left, right) if isinstance(left, TwoValued) else (right, left)
+    if not isinstance(sign, TwoValued) or not isinstance(factor, Real) or (node.op == "Div" and sign is right):
+        return
+    if builder.graph.shape(node.output) == builder.graph.shape(node.inputs[0 if sign is left else 1]):
+        scaled_signs.note(builder, node, sign, factor.name)
 
 
 def _over_its_magnitude(builder: Builder, node: Node) -> bool:
@@ -163,6 +176,8 @@ def _with_constant(builder: Builder, node: Node, index: int, constant: Known, *,
         if not np.isfinite(scale).all():
             raise builder.unsupported(node, "it divides by 0", "look at its weights")
         affine(builder, node, name, scale, None)
+        if isinstance(symbol, TwoValued):
+            scaled_signs.note(builder, node, symbol, value)
     elif node.op == "Add" or not reverse:
         affine(builder, node, name, None, value if node.op == "Add" else -value)
     else:

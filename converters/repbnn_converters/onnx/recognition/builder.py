@@ -10,7 +10,7 @@ import numpy as np
 from repbnn_converters.onnx.graph import Array, Graph, Node
 from repbnn_converters.onnx.network import DERIVED, Affine, Layer, Network, PadMap, Shape, Sign
 from repbnn_converters.onnx.recognition import movement
-from repbnn_converters.onnx.recognition.symbols import IsZero, Known, Moved, Real, Symbol, TwoValued
+from repbnn_converters.onnx.recognition.symbols import IsZero, Known, Moved, Real, ScaledSign, Symbol, TwoValued
 from repbnn_edge.errors import UnsupportedError
 
 _SIMPLER = "export the network without it, or with its arithmetic spelled out"
@@ -23,6 +23,7 @@ class Builder:
         graph: the file's graph, after the passes.
         network: what is being built.
         symbols: what each value is.
+        scaled_signs: what some real maps also are: signs times a map.
         never_negative: values of the file that are at least 0 everywhere, see ``ranges``.
     """
 
@@ -32,6 +33,7 @@ class Builder:
         shape = graph.types[graph.input].shape
         self.network = Network(input=graph.input, output=graph.output, layers=[], shapes={graph.input: shape[1:]})
         self.symbols: dict[str, Symbol] = {graph.input: Real(graph.input)}
+        self.scaled_signs: dict[str, ScaledSign] = {}
         self.never_negative: set[str] = set()
         self._fresh = 0
 

@@ -15,7 +15,7 @@ from repbnn_converters.onnx.network import (
     Dense,
     Pair,
 )
-from repbnn_converters.onnx.recognition import movement
+from repbnn_converters.onnx.recognition import movement, scaled_signs
 from repbnn_converters.onnx.recognition.binary_layers import Linear, binary, merged_pads, nearly_binary
 from repbnn_converters.onnx.recognition.builder import Builder
 from repbnn_converters.onnx.recognition.handlers import handles
@@ -164,6 +164,10 @@ def _apply(builder: Builder, node: Node, linear: Linear) -> None:
             nearly_binary(builder, node, linear, symbol, nearly, pads)
             return
         _explain(builder, node, linear, padded=pads is None)
+    elif (behind := scaled_signs.bare(builder, node, linear)) is not None:
+        _apply(builder, behind.node, behind.linear)
+        scaled_signs.multiply(builder, node, behind)
+        return
     elif _looks_binary(linear):
         builder.network.notes.append(
             f"{node}: its weights have two values but its input is no sign{_scaled_sign(builder, node)}, "

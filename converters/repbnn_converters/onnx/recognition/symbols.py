@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from repbnn_converters.onnx.graph import Array
-from repbnn_converters.onnx.network import NO_PADS, Pads
+from repbnn_converters.onnx.network import NO_PADS, Doubles, Pads
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +75,21 @@ class Moved:
     source: Real | TwoValued
     shape: tuple[int, ...]
     indices: np.ndarray[tuple[int, ...], np.dtype[np.int32]]
+
+
+@dataclass(frozen=True, eq=False)
+class ScaledSign:
+    """What a real map also is: ``sign`` multiplied with, or divided by, ``factor``; see ``scaled_signs``.
+
+    Attributes:
+        sign: the binary map.
+        factor: a real map of the network, or an array of constants, without the batch.
+        kind: which of the two.
+    """
+
+    sign: TwoValued
+    factor: str | Doubles
+    kind: Literal["multiply", "divide"]
 
 
 @dataclass(frozen=True)
