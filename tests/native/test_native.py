@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from repbnn_edge.elf import Elf
+from repbnn_edge.runtime.delegate import LIBRARY_NAME
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "native"
 TOOLS = ("cmake", "ctest", "ninja", "c++")
@@ -89,6 +92,17 @@ def test_a_cmake_project_finds_and_runs_it(tmp_path: Path) -> None:
     ):
         result = subprocess.run(command, capture_output=True, text=True)
         assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_library_has_its_doors_and_asks_for_the_c_library_alone() -> None:
+    if reason := _build():
+        pytest.skip(reason)
+    library = (BUILD / "native" / LIBRARY_NAME).read_bytes()
+    doors = {"tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate", "repbnn_register_accelerator"}
+    assert {symbol.name for symbol in Elf(library).exports()} == doors
+    system = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2"}
+    assert [name for name in Elf(library).needed if name not in system and not name.startswith("ld-linux")] == []
+    assert len(library) < 600_000
 
 
 def test_every_native_test_is_listed_here() -> None:
