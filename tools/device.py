@@ -111,7 +111,8 @@ def compile_targets(abi: str, *targets: str) -> Path:
     rules = _ALL[abi]
     toolchain = ROOT / "native" / "toolchains" / rules.toolchain
     forget_other_toolchain(tree)
-    settings = [f"-DCMAKE_TOOLCHAIN_FILE={toolchain}", f"-DCMAKE_MAKE_PROGRAM={ninja}", "-DREPBNN_TESTS=OFF"]
+    settings = [f"-DCMAKE_TOOLCHAIN_FILE={toolchain}", f"-DCMAKE_MAKE_PROGRAM={ninja}"]
+    settings += ["-DREPBNN_TESTS=OFF", "-DREPBNN_BENCHMARKS=ON"]  # the benchmarks where a target names one
     settings += [f"-DANDROID_ABI={rules.android}"] if rules.android else []
     _run(abi, [cmake, "-S", ROOT, "-B", tree, "-G", "Ninja", f"-DREPBNN_PYTHON={sys.executable}", *settings])
     jobs = os.environ.get("JOBS", str(os.cpu_count() or 1))
