@@ -121,6 +121,13 @@ def test_weights_of_three_values_leave_the_factor_before_the_layer(tmp_path):
     assert not layers(imported(tmp_path, steps, {**CONSTANTS, "w": weights}), ir.BinaryConv)
 
 
+def test_the_papers_own_k_behind_the_layer_is_no_binary_layer_that_was_missed(tmp_path):
+    box = {"box": np.full((1, 1, 3, 3), 1 / 9, np.float32)}
+    steps = [*mean(1), SIGN, ("Conv", "s w", "c", PADDED), ("Conv", "k box", "kk", PADDED), ("Mul", "c kk", "y")]
+    network = commuted(tmp_path, steps, {**CONSTANTS, **box}, by_position=True)
+    assert not network.notes
+
+
 def test_the_file_is_proven(tmp_path):
     steps = [*mean(1, 2, 3), SIGN, ("Mul", "s k", "b"), WITH_BIAS, ("Relu", "y", "r")]
     path = building.save(building.model(steps, {**CONSTANTS, "w": signs(8, 3, 3, 3)}, shape=(1, 3, 8, 8)), tmp_path)

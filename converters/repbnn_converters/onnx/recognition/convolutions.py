@@ -201,8 +201,9 @@ def _explain(builder: Builder, node: Node, linear: Linear, *, padded: bool) -> N
 
 
 def _looks_binary(linear: Linear) -> bool:
-    """Two values in every filter, and that of filters long enough for it to be no accident."""
-    return linear.weights[0].size >= 8 and two_valued.decompose(linear.weights) is not None
+    """Two values in every filter, and that of filters long enough for it to be no accident; a box filter has one."""
+    found = two_valued.decompose(linear.weights) if linear.weights[0].size >= 8 else None
+    return found is not None and bool(np.ptp(found.signs))
 
 
 def _float(builder: Builder, node: Node, linear: Linear) -> None:
