@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is an extra: pip install repbnn-edge[training]")
 
-from repbnn_training import data, engine, exchange, schedule, suite  # noqa: E402
+from repbnn_training import data, engine, exchange, schedule  # noqa: E402
 from repbnn_training.networks import ReCUConv2d, ReCUResNet20, SignActivation  # noqa: E402
 from repbnn_training.recipes import RECIPES  # noqa: E402
 from repbnn_training.schedule import Deadline, rate  # noqa: E402
@@ -265,22 +264,3 @@ def test_a_run_starts_from_another(images: Any, tmp_path: Path) -> None:
         exchange.start_of(tmp_path / "runs", "smoke", 2, 9)
     with pytest.raises(BadInputError, match="holds another network"):
         exchange.load_into(ReCUResNet20(1), place)
-
-
-def test_the_suite_goes_on_until_its_table_is_whole(images: Any, tmp_path: Path) -> None:
-    images = data.Images(images.pixels.repeat(8, 1, 1, 1), images.labels.repeat(8))
-    arguments: dict[str, Any] = {"seeds": [1], "smoke": True, "form": "plain"}
-    first = suite.jobs(tmp_path, images, images, **arguments)
-    for job in first:
-        job.advance()
-    assert not engine.train(first, stop=time.monotonic())
-    jobs = suite.jobs(tmp_path, images, images, **arguments)
-    assert engine.train(jobs)
-    result = suite.table(jobs)
-    assert [(row["recipe"], row["done"]) for row in result["runs"]] == [
-        ("rep-smoke", True),
-        ("smoke", True),
-        ("smoke-float", True),
-    ]
-    assert result["gain_mean"] == pytest.approx(result["runs"][0]["top1"] - result["runs"][1]["top1"])
-    assert json.loads(suite.write(tmp_path, result).read_text())["gain"] == result["gain"]
