@@ -19,6 +19,7 @@ from repbnn_edge.cli import main
 from tests.devices.calling import CLEAN, bench, codes, start_bench
 from tests.devices.conftest import MakeAdbd, MakeSystem, android
 from tests.devices.far.adbd import Adbd
+from tests.devices.far.system import FarSystem
 
 Model = Callable[..., Path]
 Capture = pytest.CaptureFixture[str]
@@ -227,12 +228,23 @@ def test_gone_while_cleaning(pixel: Adbd, model: Model, capsys: Capture) -> None
     assert pixel.system.ours() == CLEAN  # the phone did it
 
 
-def test_a_full_storage_is_said_and_left_as_it_was(
-    make_system: MakeSystem, make_adbd: MakeAdbd, binaries: Path, model: Model, capsys: Capture
-) -> None:
-    small = 'umount "$r/data/local/tmp"; mount -t tmpfs -o mode=777,size=600k small "$r/data/local/tmp"'
-    far = android(make_system(extra_setup=small))
-    make_adbd(far)
+MakePhone = Callable[[str], FarSystem]
+
+
+@pytest.fixture
+def phone_with(make_system: MakeSystem, make_adbd: MakeAdbd, binaries: Path) -> MakePhone:
+    """Makes a Pixel whose storage lines of its set-up have changed."""
+
+    def make(extra_setup: str) -> FarSystem:
+        far = android(make_system(extra_setup=extra_setup))
+        make_adbd(far)
+        return far
+
+    return make
+
+
+def test_a_full_storage_is_said_and_left_as_it_was(phone_with: MakePhone, model: Model, capsys: Capture) -> None:
+    far = phone_with('umount "$r/data/local/tmp"; mount -t tmpfs -o mode=777,size=600k small "$r/data/local/tmp"')
     code, _, err = bench(capsys, model(), "pixel")
     assert code == 6
     assert "storage is full" in err
@@ -241,22 +253,15 @@ def test_a_full_storage_is_said_and_left_as_it_was(
     assert not list((far.root / "data/local/tmp/repbnn-edge/cache").glob(".new*"))
 
 
-def test_a_storage_without_room_for_a_folder(
-    make_system: MakeSystem, make_adbd: MakeAdbd, binaries: Path, model: Model, capsys: Capture
-) -> None:
-    none = 'umount "$r/data/local/tmp"; mount -t tmpfs -o mode=777,nr_inodes=1 none "$r/data/local/tmp"'
-    make_adbd(android(make_system(extra_setup=none)))
+def test_a_storage_without_room_for_a_folder(phone_with: MakePhone, model: Model, capsys: Capture) -> None:
+    phone_with('umount "$r/data/local/tmp"; mount -t tmpfs -o mode=777,nr_inodes=1 none "$r/data/local/tmp"')
     code, body, _ = bench(capsys, model(), "pixel")
     assert code == 6
     assert "storage is full" in body["error"]["why"]
 
 
-def test_a_folder_where_nothing_may_run(
-    make_system: MakeSystem, make_adbd: MakeAdbd, binaries: Path, model: Model, capsys: Capture
-) -> None:
-    noexec = 'mount -o remount,noexec "$r/data/local/tmp"'
-    far = android(make_system(extra_setup=noexec))
-    make_adbd(far)
+def test_a_folder_where_nothing_may_run(phone_with: MakePhone, model: Model, capsys: Capture) -> None:
+    far = phone_with('mount -o remount,noexec "$r/data/local/tmp"')
     code, body, _ = bench(capsys, model(), "pixel")
     assert code == 6
     assert "noexec" in body["error"]["why"]

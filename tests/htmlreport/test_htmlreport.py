@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from repbnn_edge.reports import (
     SourceReport,
     VerificationReport,
 )
+from tests.pages import Page, check_it_stands_alone
 
 REP = Path(__file__).parents[1] / "tflite" / "corpus" / "rep_small.tflite"
 HOSTILE = '"><script src=//evil.example/x.js></script><img onerror=alert(1)>'
@@ -58,34 +57,6 @@ def _report(proof: VerificationReport | None, name: str = "net") -> ConvertRepor
     )
 
 
-class _Page(HTMLParser):
-    """Collects elements, and fails on tags that do not close each other in order."""
-
-    void = frozenset({"meta", "link", "br", "img"})
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.feed(text)
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in self.void and not self.rawdata[self.offset :].startswith("/>"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag, tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-
 LAYERS = [
     LayerCheck(name="conv_0", binary=True, passed=True, elements=100),
     LayerCheck(name="prelu_0", binary=False, passed=True, max_error=1e-6),
@@ -94,31 +65,24 @@ LAYERS = [
 
 
 def test_nothing_is_fetched_and_nothing_runs(inspection: InspectReport) -> None:
-    text = render(_report(_proof(LAYERS)), inspection)
-    page = _Page(text)
-    assert "http" not in re.sub(r'http-equiv="Content-Security-Policy"', "", text)
-    assert "url(" not in text and "@import" not in text
-    for tag, attributes in page.elements:
-        assert tag not in ("script", "iframe", "img", "object")
-        assert "src" not in attributes and not any(name.startswith("on") for name in attributes)
-        assert attributes.get("href", "data:,") == "data:,"
+    check_it_stands_alone(render(_report(_proof(LAYERS)), inspection))
 
 
 def test_a_hostile_name_stays_text(inspection: InspectReport) -> None:
     layers = [LayerCheck(name=HOSTILE, binary=True, passed=True, detail=HOSTILE)]
     text = render(_report(_proof(layers), name=HOSTILE), inspection)
-    assert not [tag for tag, _ in _Page(text).elements if tag in ("script", "img")]
+    assert not [tag for tag, _ in Page(text).elements if tag in ("script", "img")]
     assert "&lt;script" in text
 
 
 def test_the_verdict_and_the_numbers(inspection: InspectReport) -> None:
-    words = " ".join(_Page(render(_report(_proof(LAYERS[:2])), inspection)).words)
+    words = " ".join(Page(render(_report(_proof(LAYERS[:2])), inspection)).words)
     assert " proven " in words and "not proven" not in words
     assert "6 of 6 binary layers equal the source" in words
     assert f"{inspection.ops / 1e8:.3f}e8" in words
-    words = " ".join(_Page(render(_report(_proof(LAYERS, passed=False)), inspection)).words)
+    words = " ".join(Page(render(_report(_proof(LAYERS, passed=False)), inspection)).words)
     assert "not proven" in words and "conv_1: 5 of 100 integers are wrong" in words and "5.00% wrong" in words
-    words = " ".join(_Page(render(_report(None), inspection)).words)
+    words = " ".join(Page(render(_report(None), inspection)).words)
     assert "not verified" in words and "Error of each layer" not in words
 
 
@@ -128,7 +92,7 @@ def test_every_operator_is_in_the_diagram_and_in_the_table(inspection: InspectRe
     assert len(chips) == len(inspection.operators)
     assert next(chip.label for chip in chips if chip.kind == "binary") == "bconv 64 → 16"
     assert [stage.name for stage in page.stages] == ["32 x 32", "16 x 16", "8 x 8", "vector"]
-    rows = [tag for tag, _ in _Page(render(_report(None), inspection)).elements if tag == "tr"]
+    rows = [tag for tag, _ in Page(render(_report(None), inspection)).elements if tag == "tr"]
     assert len(rows) == len(inspection.operators) + 1
 
 
