@@ -77,7 +77,7 @@ std::unique_ptr<FusedPlan> FusedPlan::create(Graph graph, int images, const Plan
 
 bool FusedPlan::prepare() {
   steps_ = make_steps(graph_);
-  segments_ = make_segments(graph_, steps_, options_.pool->size());
+  segments_ = make_segments(graph_, steps_, options_.pool->size(), options_.isa);
   schedule_ = make_schedule(graph_, steps_, segments_, options_.pool->size(), options_.large_map);
   layout_ = make_layout(graph_, steps_, segments_, schedule_);
   prepared_.resize(steps_.steps.size());
@@ -122,7 +122,9 @@ bool FusedPlan::prepare_step(int s) {
   PreparedStep& prepared = prepared_[s];
   switch (step.form) {
     case StepForm::kBconv2d: return prepare_conv(s);
-    case StepForm::kPointwise: prepared.program = PackedProgram(step.program, 1, pointwise_width(options_.isa)); return prepared.program.valid();
+    case StepForm::kPointwise:
+      prepared.program = PackedProgram(step.program, 1, pointwise_width(options_.isa));
+      return prepared.program.valid();
     case StepForm::kAveragePool:
     case StepForm::kMaxPool:
     case StepForm::kBMaxPool:

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/bconv2d/bconv2d.h"
+
 namespace repbnn {
 namespace {
 
@@ -12,7 +14,8 @@ constexpr int kTileColumns = 56;  // four register tiles: measured, 14 costs 6% 
 
 class Segmenter {
  public:
-  Segmenter(const Graph& graph, const Steps& steps, int threads) : graph_(graph), steps_(steps), threads_(threads) {
+  Segmenter(const Graph& graph, const Steps& steps, int threads, Isa isa)
+      : graph_(graph), steps_(steps), threads_(threads), isa_(isa) {
     writer_.assign(graph.tensors.size(), -1);
     in_parts_.assign(graph.tensors.size(), false);
     result_.segment_of_step.assign(steps.steps.size(), -1);
@@ -119,6 +122,13 @@ class Segmenter {
     }
     const auto round_up = [](int value, int unit) { return (value + unit - 1) / unit * unit; };
     segment->tile_w = segment->width <= kTileColumns ? segment->width : round_up(kTileColumns, unit_x);
+    const TileShape whole = bconv2d_tile(isa_, segment->height / unit_y, segment->width / unit_x);
+    if (whole.rows > 0) {
+      const int share = round_up((segment->height + threads_ - 1) / threads_, unit_y);
+      segment->tile_w = std::min(segment->width, whole.columns * unit_x);
+      segment->tile_h = std::min({segment->height, whole.rows * unit_y, share});
+      return;
+    }
     const bool shared_by_rows = threads_ > 1 && segment->height >= kRowsForEach * threads_;
     // Small maps have little to reuse between rows and much weight to stream: more rows share one pass over it.
     segment->tile_h = std::min(
@@ -147,6 +157,7 @@ class Segmenter {
   const Graph& graph_;
   const Steps& steps_;
   const int threads_;
+  const Isa isa_;
   Segments result_;
   std::vector<int> writer_;     // tensor -> segment that writes it, the last one
   std::vector<bool> in_parts_;  // tensors whose channels several segments write
@@ -154,8 +165,8 @@ class Segmenter {
 
 }  // namespace
 
-Segments make_segments(const Graph& graph, const Steps& steps, int threads) {
-  return Segmenter(graph, steps, threads).run();
+Segments make_segments(const Graph& graph, const Steps& steps, int threads, Isa isa) {
+  return Segmenter(graph, steps, threads, isa).run();
 }
 
 }  // namespace repbnn

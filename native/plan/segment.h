@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "base/cpu.h"
 #include "plan/step.h"
 
 namespace repbnn {
@@ -33,7 +34,8 @@ struct Segments {
 
 // Group steps in their order. A step joins when everything it reads of the segment lies under its own pixel: a 1x1
 // convolution, a program, a pool whose windows do not overlap. A 3x3 that reads what the segment writes starts anew.
-// Small maps are one tile, unless they have rows enough for all threads.
-Segments make_segments(const Graph& graph, const Steps& steps, int threads = 1);
+// Small maps are one tile, unless they have rows enough for all threads; an implementation that counts pixels of
+// several rows at once has tiles of its own (bconv2d_tile).
+Segments make_segments(const Graph& graph, const Steps& steps, int threads = 1, Isa isa = Isa::kScalar);
 
 }  // namespace repbnn

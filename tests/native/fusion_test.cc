@@ -13,7 +13,7 @@ namespace {
 
 std::vector<Isa> isas() {
   std::vector<Isa> usable;
-  for (Isa isa : {Isa::kScalar, Isa::kNeon, Isa::kAvx2, Isa::kAvx512Vpopcntdq}) {
+  for (Isa isa : {Isa::kScalar, Isa::kNeon, Isa::kSme2, Isa::kSme2Neon, Isa::kAvx2, Isa::kAvx512Vpopcntdq}) {
     if (isa_built(isa) && cpu_supports(isa)) usable.push_back(isa);
   }
   return usable;
