@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from repbnn_edge import console
-from repbnn_edge.errors import BadInputError, UnsupportedError, UsageError
+from repbnn_edge.errors import BadInputError, UnsupportedError, UsageError, VerificationError
 from repbnn_edge.files import output_exists, storage_error, write_whole
 from repbnn_edge.torch.children import in_a_child
+from repbnn_edge.torch.comparing import compare
 from repbnn_edge.torch.functions import forwards_only
 
 Exporter = Literal["dynamo", "torchscript"]
@@ -33,19 +34,24 @@ class ExportReport:
         exporter: which of PyTorch's two exporters made it.
         opset: of the operators.
         reason: why dynamo did not, where TorchScript had to; else empty.
+        compared: whether onnxruntime gave what the network gives, on the example and random images. False where that
+            says nothing (a network that a rounding turns into another, or that runs only in its exporter); a file
+            that is wrong is never written.
     """
 
     path: Path
     exporter: Exporter
     opset: int
     reason: str = ""
+    compared: bool = True
 
 
 def export(model: Any, example: Any, path: str | Path, *, overwrite: bool = False) -> ExportReport:
     """Export a network in eval mode, in float32, with a batch of one, weights inside the one file.
 
     The dynamo exporter is tried first; where it cannot, TorchScript's does it, and a warning says why. The given model
-    stays as it is: its mode, its device and its buffers.
+    stays as it is: its mode, its device and its buffers. The file is run by onnxruntime and compared with the network
+    before it is written.
 
     Args:
         model: a ``torch.nn.Module`` whose ``forward`` takes one image batch and returns one tensor.
@@ -56,6 +62,7 @@ def export(model: Any, example: Any, path: str | Path, *, overwrite: bool = Fals
     Raises:
         UsageError: ``path`` exists, has another suffix, or ``example`` is no such tensor.
         UnsupportedError: PyTorch is not installed, or neither exporter takes the network; says why.
+        VerificationError: the exported file computes something else than the network.
         StorageError: the disk refuses.
     """
     torch = _torch()
@@ -64,11 +71,27 @@ def export(model: Any, example: Any, path: str | Path, *, overwrite: bool = Fals
     network = copy.deepcopy(model).to("cpu").float().eval()
     image = example.detach()[:1].to("cpu").float()
     with torch.no_grad():
-        data, exporter, reason = _bytes(torch, network, image)
-    write_whole(target, data, overwrite=overwrite)
-    if reason:
-        console.warn(f"{target}: exported with TorchScript, since dynamo cannot ({reason})")
-    return ExportReport(target, exporter, OPSET, reason)
+        made = _export(torch, network, copy.deepcopy(network), image)
+    write_whole(target, made.data, overwrite=overwrite)
+    if made.reason:
+        console.warn(f"{target}: exported with TorchScript, since dynamo cannot ({made.reason})")
+    if not made.compared:
+        console.warn(f"{target}: not compared with the network ({made.why_not})")
+    return ExportReport(target, made.exporter, OPSET, made.reason, made.compared)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """An exported file, and ``why_not`` it was compared with the network, if so."""
+
+    data: bytes
+    exporter: Exporter
+    reason: str
+    why_not: str
+
+    @property
+    def compared(self) -> bool:
+        return not self.why_not
 
 
 def _torch() -> Any:
@@ -92,21 +115,48 @@ def _check(torch: Any, model: Any, example: Any, path: Path, *, overwrite: bool)
         raise UsageError("example", "its batch is empty", _EXAMPLE)
 
 
-def _bytes(torch: Any, network: Any, image: Any) -> tuple[bytes, Exporter, str]:
+def _export(torch: Any, network: Any, own: Any, image: Any) -> _Made:
+    """By dynamo, else by TorchScript; ``own`` is a copy that no exporter touches, to compare with."""
     with contextlib.suppress(ImportError):
         import onnxscript  # noqa: F401 - dynamo's exporter needs it: loaded once here, not in every child
     try:
         data = in_a_child(lambda: _run(torch, network, image, dynamo=True))
-        _check_file(data)
-        return data, "dynamo", ""
+        return _Made(data, "dynamo", "", _compared(torch, own, data, image))
     except Exception as error:  # torch.export raises whatever the network's own code and a dozen passes raise
         reason = _first_line(error)
     try:
-        return _torchscript(torch, network, image), "torchscript", reason
+        data = _torchscript(torch, network, image)
+        return _Made(data, "torchscript", reason, _compared(torch, own, data, image))
+    except VerificationError:
+        raise
     except Exception as error:
         why = f"dynamo cannot export it ({reason}), and TorchScript cannot either ({_first_line(error)})"
         remedy = "export it in float32 without Python side effects in forward, see docs/pytorch.md"
         raise UnsupportedError(type(network).__name__, why, remedy) from error
+
+
+def _compared(torch: Any, network: Any, data: bytes, image: Any) -> str:
+    """Compare the file with the network; gives why that says nothing, if so.
+
+    Raises:
+        VerificationError: they differ.
+        Exception: onnxruntime cannot load the file.
+    """
+    session = _session(data)
+    try:
+        found = compare(torch, network, session, image)
+    except Exception as error:
+        return f"it does not run outside the exporter: {_first_line(error)}"
+    if found.differs:
+        why = (
+            f"the exported file computes something else: its output is {found.difference:.2g} of the output's spread "
+            f"away, where a rounding moves the network's own by {found.own:.1g}"
+        )
+        remedy = "look in forward for x.data = ..., for what happens once only, or for what changes the weights"
+        raise VerificationError(type(network).__name__, why, remedy)
+    if found.tells:
+        return ""
+    return f"a rounding of its input changes its own output by {found.own:.0%}" if found.inputs else "its output is NaN"
 
 
 def _torchscript(torch: Any, network: Any, image: Any) -> bytes:
@@ -140,14 +190,14 @@ def _run(torch: Any, network: Any, image: Any, *, dynamo: bool) -> bytes:
     return data
 
 
-def _check_file(data: bytes) -> None:
-    """Let onnxruntime load what dynamo wrote: some of its files have operators with inputs of the wrong type."""
+def _session(data: bytes) -> Any:
+    """Let onnxruntime load what was written: some of dynamo's files have operators with inputs of the wrong type."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
-    onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
 @contextlib.contextmanager

@@ -12,8 +12,8 @@ import onnx
 import pytest
 
 import repbnn_edge
-from repbnn_edge.errors import UnsupportedError, UsageError
-from repbnn_edge.torch import children
+from repbnn_edge.errors import UnsupportedError, UsageError, VerificationError
+from repbnn_edge.torch import children, comparing
 from tests.onnx import checking
 
 torch = pytest.importorskip("torch")
@@ -153,6 +153,62 @@ def test_autograd_functions_that_no_exporter_knows_are_exported_by_their_arithme
     assert torch.autograd.Function.__dict__["apply"] is apply
     assert [node.op_type for node in onnx.load(report.path).graph.node].count("Sign") >= 1
     assert checking.load(report.path).network is not None
+
+
+class InPlace(Binary):
+    """A sign that PyTorch's exporters lose: it is written into ``data``."""
+
+    def forward(self, x):
+        x = self.bn(self.conv(x)) * 1.0
+        x.data = torch.sign(x.data)
+        x = torch.nn.functional.conv2d(x, torch.sign(self.weight), padding=1)
+        return self.fc(x.mean((2, 3)))
+
+
+def test_a_file_that_lost_a_sign_is_found_and_not_written(tmp_path):
+    torch.manual_seed(0)
+    with pytest.raises(VerificationError, match="InPlace: the exported file computes something else"):
+        repbnn_edge.torch.export(InPlace(), torch.zeros(1, 3, 8, 8), tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_file_of_dynamo_gives_way_to_torchscripts(tmp_path, monkeypatch):
+    own = torch.onnx.export
+
+    def wrong(network, arguments, path, *, dynamo, **options):
+        own(network, arguments, path, dynamo=False, **{k: v for k, v in options.items() if k != "external_data"})
+        if dynamo:
+            proto = onnx.load(path)
+            bias = next(t for t in proto.graph.initializer if t.name == "fc.bias")
+            changed = onnx.numpy_helper.to_array(bias) + np.float32([0.0, 0.0, 0.1, 0.0])
+            bias.CopyFrom(onnx.numpy_helper.from_array(changed, bias.name))
+            onnx.save(proto, path)
+
+    monkeypatch.setattr(torch.onnx, "export", wrong)
+    torch.manual_seed(0)
+    report = repbnn_edge.torch.export(Binary(), torch.zeros(1, 3, 8, 8), tmp_path / "m.onnx")
+    assert (report.exporter, report.compared) == ("torchscript", True)
+    assert "computes something else" in report.reason
+
+
+def test_flipped_bits_are_no_wrong_file():
+    """Every output bit hangs on roundings: what the file makes of them is as good, and nothing can be said of it."""
+
+    class Chaotic(torch.nn.Module):
+        def forward(self, x):
+            return torch.sign(torch.sin(x * 1e7))
+
+    class Session:
+        def get_inputs(self):
+            return [onnx.helper.make_tensor_value_info("x", 1, None)]
+
+        def run(self, _, feeds):
+            return [np.sign(np.sin(feeds["x"].astype(np.float64) * 1e7))]
+
+    found = comparing.compare(torch, Chaotic(), Session(), torch.ones(1, 3, 8, 8))
+    assert found.own > 0.5
+    assert not found.tells
+    assert not found.differs
 
 
 def test_what_neither_exporter_takes_is_an_error_and_leaves_no_file(tmp_path):
