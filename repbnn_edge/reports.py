@@ -98,8 +98,9 @@ class ModelCard(Report):
 
     Accuracies are fractions of all ``test_images``: ``top1`` and ``top5`` of the converted file in stock LiteRT with
     our delegate, ``source_top1`` of the network in the framework that trained it; ``agreement`` says by runtime on
-    which fraction of the pictures its answer is the source's. ``recipe`` holds its name and numbers, ``hours`` is wall
-    time, ``data`` says what it was trained and tested on.
+    which fraction of the pictures its answer is that of the ONNX export in onnxruntime, and with ``all`` on which
+    everybody's is the same. ``recipe`` holds its name and numbers, ``hours`` is wall time, ``data`` says what it was
+    trained and tested on.
     """
 
     network: str
@@ -179,7 +180,8 @@ class EvalReport(Report):
     """The result of ``eval``; ``agreement`` is the fraction of pictures on which all results have the same top-1.
 
     ``results`` begins with the source and with answers from elsewhere, where they were given; ``differences`` has an
-    entry for each runtime where there is a source.
+    entry for each runtime where there is a source; ``labels`` are the file's class names, in the order of
+    ``confusion``, empty where it has none.
     """
 
     file: str
@@ -187,6 +189,7 @@ class EvalReport(Report):
     results: list[EvalResult]
     agreement: float
     differences: list[EvalDifference] = []
+    labels: list[str] = []
 
 
 class DemoPicture(Report):

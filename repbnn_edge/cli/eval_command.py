@@ -10,7 +10,12 @@ import typer
 from repbnn_edge.cli.output import print_json
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from repbnn_edge.reports import EvalDifference, EvalReport
+
+_MOST_CLASSES = 20
+"""A wider confusion matrix is for --json."""
 
 EPILOG = "Example: repbnn-edge eval network.tflite --data cifar10/test.npz --runtime litert --runtime lce"
 
@@ -71,10 +76,31 @@ def _print(report: EvalReport) -> None:
             f"{result.images_per_second:,.1f}" if result.images_per_second else "",
         )
     console.out().print(table)
+    _print_confusion(report, console.out())
     if len(report.results) > 1:
         console.out().print(f"the same top-1 from all: {report.agreement:.2%} of the pictures")
     for row in report.differences:
         console.out().print(_difference(row), soft_wrap=True)
+
+
+def _print_confusion(report: EvalReport, out: Console) -> None:
+    """Rows are the labels, columns the answers, of the first runtime."""
+    from rich.table import Table
+
+    from repbnn_edge.runtime.sessions import RUNTIMES
+
+    result = next(result for result in report.results if result.runtime in RUNTIMES)
+    matrix = result.confusion
+    if matrix is None or len(matrix) > _MOST_CLASSES:
+        return
+    table = Table(title=f"answers of {result.runtime} (columns) by label (rows)", title_justify="left", box=None)
+    table.add_column("", no_wrap=True)
+    for index in range(len(matrix)):
+        table.add_column(str(index), justify="right")
+    for index, row in enumerate(matrix):
+        name = f" {report.labels[index]}" if index < len(report.labels) else ""
+        table.add_row(f"{index}{name}", *(str(count) if count else "." for count in row))
+    out.print(table)
 
 
 def _difference(row: EvalDifference) -> str:

@@ -15,6 +15,8 @@ from repbnn_edge.datasets.pixels import decode
 from repbnn_edge.errors import BadInputError
 
 _MAX_BYTES = 16 << 30
+_BOMB = 1 << 30, 100
+"""More bytes than this, and so many times those of the archive: photographs do not pack like that."""
 _PICTURES = ("images", "x_test", "x", "data", "pictures")
 _LABELS = ("labels", "y_test", "y", "label")
 
@@ -47,6 +49,9 @@ def _encoded(
     where = str(path)
     if "offsets" not in arrays:
         raise BadInputError(where, "it has jpeg bytes but no offsets", "add where each picture starts")
+    for name, kinds in (("jpeg", "u"), ("offsets", "iu")):
+        if arrays[name].dtype.kind not in kinds:
+            raise BadInputError(where, f"{name} is {arrays[name].dtype}", "give jpeg as uint8 and offsets as integers")
     offsets = arrays["offsets"].astype(np.int64).reshape(-1)
     data = arrays["jpeg"].astype(np.uint8, copy=False).tobytes()
     if len(offsets) < 2 or offsets[0] < 0 or offsets[-1] > len(data) or np.any(np.diff(offsets) <= 0):
@@ -65,8 +70,7 @@ def _load(path: Path) -> dict[str, NDArray[np.generic]]:
     arrays: dict[str, NDArray[np.generic]] = {}
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(info.file_size for info in archive.infolist()) > _MAX_BYTES:
-                raise BadInputError(where, "it unpacks to more than 16 GiB", "split it")
+            _check_size(path, sum(info.file_size for info in archive.infolist()))
             for info in archive.infolist():
                 with archive.open(info) as stream:
                     arrays[info.filename.removesuffix(".npy")] = _array(stream, info.file_size, where)
@@ -75,6 +79,15 @@ def _load(path: Path) -> dict[str, NDArray[np.generic]]:
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError, zlib.error) as error:
         raise BadInputError(where, f"it is a broken .npz ({error})", "write it again") from error
     return arrays
+
+
+def _check_size(path: Path, unpacked: int) -> None:
+    if unpacked > _MAX_BYTES:
+        raise BadInputError(str(path), "it unpacks to more than 16 GiB", "split it")
+    least, times = _BOMB
+    if unpacked > least and unpacked > times * path.stat().st_size:
+        why = f"it unpacks to {unpacked:,} bytes, more than {times} times its size, as a zip bomb does"
+        raise BadInputError(str(path), why, "save it without compression if it is none")
 
 
 def _array(stream: Any, size: int, where: str) -> NDArray[np.generic]:

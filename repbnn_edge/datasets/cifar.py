@@ -8,7 +8,7 @@ import numpy as np
 
 from repbnn_edge.datasets.dataset import Dataset
 from repbnn_edge.errors import BadInputError
-from repbnn_edge.files import check_input_file
+from repbnn_edge.files import check_input_file, read_input
 
 _PIXELS = 3 * 32 * 32
 
@@ -37,5 +37,16 @@ def read(path: Path, files: list[Path]) -> Dataset:
         rows = np.fromfile(file, np.uint8).reshape(-1, _PIXELS + header)
         labels.append(rows[:, header - 1].astype(np.int64))
         pixels.append(rows[:, header:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
-    pictures = np.concatenate(pixels)
-    return Dataset(path, len(pictures), lambda index: np.ascontiguousarray(pictures[index]), np.concatenate(labels))
+    pictures, names = np.concatenate(pixels), _names(files[0].parent)
+    return Dataset(
+        path, len(pictures), lambda index: np.ascontiguousarray(pictures[index]), np.concatenate(labels), names
+    )
+
+
+def _names(folder: Path) -> tuple[str, ...]:
+    """The class names that the releases of CIFAR-10 and CIFAR-100 have beside their pictures."""
+    for name in ("batches.meta.txt", "fine_label_names.txt"):
+        if (folder / name).is_file():
+            text = read_input(folder / name, limit=1 << 16).decode("utf-8", "replace")
+            return tuple(line.strip() for line in text.splitlines() if line.strip())
+    return ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,7 +51,9 @@ def _pictures(folder: Path) -> list[Path]:
     found = []
     for item in sorted(folder.iterdir()):
         if item.suffix.lower() in SUFFIXES:
-            item.stat()  # a link that leads nowhere or in a circle is an error, not a picture less
+            # A link that leads nowhere or in a circle is an error, not a picture less, and a pipe would block.
+            if not stat.S_ISREG(item.stat().st_mode):
+                raise BadInputError(str(item), "it is no regular file", "remove it")
             found.append(item)
     return found
 

@@ -137,6 +137,7 @@ def evaluate(
         raise BadInputError(str(data), f"the answers are for {sorted(classes)} classes", "give answers of this network")
     labels = _aligned_labels(pictures, content, classes.pop(), count)
     report = _report(str(file), str(data), rows, labels)
+    report = report.model_copy(update={"labels": list(read_metadata(content).labels)})
     if reference is None:
         return report
     return report.model_copy(update={"differences": _differences(rows, inputs, reference, content)})
@@ -211,16 +212,22 @@ def _aligned_labels(pictures: Dataset, content: bytes, classes: int, count: int)
     labels = pictures.labels[:count]
     names = [name.strip().lower() for name in read_metadata(content).labels]
     own = [name.strip().lower() for name in pictures.names]
-    if names and own and set(own) <= set(names):
-        labels = np.array([names.index(name) for name in own], np.int64)[labels]
+    if names and own:
+        strange = [name for name in own if name not in names]
+        if not strange:
+            _check_labels(pictures, labels, len(own), "it has names for")
+            labels = np.array([names.index(name) for name in own], np.int64)[labels]
+        else:
+            console.warn(f"{pictures.path}: the file has no class {strange[0]!r}, so labels count as they are")
+    _check_labels(pictures, labels, classes, "the file has")
+    return labels
+
+
+def _check_labels(pictures: Dataset, labels: NDArray[np.int64], classes: int, which: str) -> None:
     if labels.min() < 0 or labels.max() >= classes:
         wrong = int(labels.max() if labels.max() >= classes else labels.min())
-        raise BadInputError(
-            str(pictures.path),
-            f"a label is {wrong}, and the file has {classes} classes",
-            "give the data of this network",
-        )
-    return labels
+        why = f"a label is {wrong}, and {which} {classes} classes"
+        raise BadInputError(str(pictures.path), why, "give the data of this network")
 
 
 def _report(file: str, data: str, rows: list[_Answers], labels: NDArray[np.int64]) -> EvalReport:

@@ -84,6 +84,9 @@ def test_cifar_binary_files(tmp_path: Path, header: int) -> None:
     assert data.labels is not None
     assert data.labels.tolist() == [0, 1, 2, 3]
     np.testing.assert_array_equal(data.picture(3), pictures[3])
+    assert data.names == ()
+    (tmp_path / ("batches.meta.txt", "fine_label_names.txt")[header - 1]).write_text("a\nb\nc d\nd\n\n")
+    assert open_dataset(tmp_path).names == ("a", "b", "c d", "d")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,41 @@ def _zip_bomb(folder: Path) -> Path:
     return folder / "d.npz"
 
 
+def _zip_bomb_with_an_honest_header(folder: Path) -> Path:
+    shape = ((1 << 30) // 3072, 32, 32, 3)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    with (
+        zipfile.ZipFile(folder / "d.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("images.npy", "w", force_zip64=True) as stream,
+    ):
+        stream.write(header.getvalue())
+        for _ in range(65):
+            stream.write(bytes(1 << 24))
+    return folder / "d.npz"
+
+
+def _offsets_of_words(folder: Path) -> Path:
+    np.savez(folder / "d.npz", jpeg=np.zeros(4, np.uint8), offsets=np.array(["a", "b"]), labels=np.arange(1))
+    return folder / "d.npz"
+
+
+def _label_without_a_name(folder: Path) -> Path:
+    np.savez(folder / "d.npz", images=PIXELS, labels=np.array([0, 2, 1]), label_names=np.array(["cat", "dog"]))
+    return folder / "d.npz"
+
+
+def _negative_label_with_names(folder: Path) -> Path:
+    np.savez(folder / "d.npz", images=PIXELS, labels=np.array([0, -1, 1]), label_names=np.array(["cat", "dog"]))
+    return folder / "d.npz"
+
+
+def _pipe_in_a_folder(folder: Path) -> Path:
+    (folder / "cat").mkdir()
+    os.mkfifo(folder / "cat" / "a.jpg")
+    return folder
+
+
 def _picture_bomb(folder: Path) -> Path:
     (folder / "cat").mkdir()
     Image.new("1", (30_000, 30_000)).save(folder / "cat" / "a.png")
@@ -97,6 +133,11 @@ FAULTS = [
     (_negative_label, "a label is -1"),
     (_no_picture, "no picture"),
     (_zip_bomb, "fewer bytes"),
+    (_zip_bomb_with_an_honest_header, "as a zip bomb does"),
+    (_offsets_of_words, "offsets is <U1"),
+    (_label_without_a_name, "a label is 2, and it has names for 2"),
+    (_negative_label_with_names, "a label is -1, and it has names for 2"),
+    (_pipe_in_a_folder, "no regular file"),
     (_picture_bomb, "a.png"),
     (_link_in_a_circle, "a.jpg"),
     (_folders_in_a_circle, "no picture"),

@@ -64,6 +64,16 @@ def test_labels_are_matched_by_name_where_both_have_names(resnet20: Path, tmp_pa
     assert evaluate(resnet20, plain).results[0].confusion == evaluate(resnet20, named).results[0].confusion
 
 
+def test_classes_that_the_file_does_not_know_are_told(
+    resnet20: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    np.savez(tmp_path / "d.npz", images=pictures, labels=[0, 1], label_names=np.array(["cat", "unicorn"]))
+    evaluate(resnet20, tmp_path / "d.npz")
+    warning = capsys.readouterr().err
+    assert "no class 'unicorn'" in warning and "labels count as they are" in warning
+
+
 def _named(folder: Path, names: list[str]) -> Path:
     path = folder / "names.npz"
     np.savez(path, labels=np.arange(10), label_names=np.array(names))
@@ -91,5 +101,11 @@ def test_the_command_prints_a_table_or_one_json_object(
     body = json.loads(capsys.readouterr().out)
     assert body["schema"] == "repbnn.eval/1"
     assert set(body["results"][0]) >= {"runtime", "threads", "samples", "top1", "top5", "images_per_second"}
+    assert body["labels"] == NAMES
     assert main.run(["eval", str(resnet20), "--data", str(data), "--limit", "4"]) == 0
-    assert "top-1" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "top-1" in printed
+    rows = [line.split() for line in printed.splitlines() if len(line.split()) == 12]
+    assert [row[1] for row in rows] == NAMES
+    counts = [[0 if cell == "." else int(cell) for cell in row[2:]] for row in rows]
+    assert counts == body["results"][0]["confusion"]
