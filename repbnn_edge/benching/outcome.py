@@ -151,7 +151,7 @@ class Outcome:
         elif kind == "roofline":
             self.roofline = {name: _number(event[name]) for name in ("popcount_per_s", "bytes_per_s")}
         elif kind == "summary":
-            self.summaries.append(event)
+            self.summaries.append(_summary(event))
         elif kind == "affinity":
             self.reasons.append(Reason("affinity_refused", str(event["refused"])))
         elif kind == "error":
@@ -202,6 +202,13 @@ def _delegate(facts: Any) -> dict[str, Any] | None:
 
 
 _WHY = ("op", "reason")
+
+
+def _summary(event: Event) -> dict[str, Any]:
+    """A process that tells no single runs, as ``statistics.of_summaries`` reads it; all in ms but the count."""
+    numbers = {name: _number(event[name]) for name in ("min", "max", "avg", "std")}
+    told = {name: None if event.get(name) is None else _number(event[name]) for name in ("median", "p95")}
+    return {"count": int(_number(event["count"], least=1)), **numbers, **told}
 
 
 def _operator(op: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ EVENTS: list[dict[str, Any]] = [
     {"event": "cores", "ran_on": [0, 1], "khz": [2000, 1900]},
     {"event": "ops", "ops": [{"index": 1, "type": "CONV_2D", "mean_ms": 1.0, "delegated": False, "nodes": [1]}]},
     {"event": "roofline", "popcount_per_s": 1e12, "bytes_per_s": 1e10},
+    {"event": "summary", "count": 3, "min": 1.0, "max": 2.0, "avg": 1.5, "std": 0.1, "median": 1.4, "p95": None},
     {"event": "end", "peak_memory_bytes": 4096, "instructions": 7},
 ]
 JUNK = ["", "many", "\x1b]0;x", -1, 0, 1e999, float("nan"), 10**400, None, True, [], [[]], {}, {"a": 1}, [-1], ["x"]]

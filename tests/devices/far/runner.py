@@ -29,6 +29,7 @@ if what == "crash":
 if what == "junk":
     sys.stdout.write("\x1b]0;junk\x07 {\"event\": \x00\n[1, 2]\n{\"event\": 7}\n" + "x" * 100000 + "\n")
     sys.stdout.flush()
+    say("exit", code=3, signal=None, stderr="", cpu_seconds=1e9)
 if what == "nonsense":
     say("runs", ns="many")
 if what == "hang":
