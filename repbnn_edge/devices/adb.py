@@ -56,9 +56,9 @@ class AdbShell:
     transport = "adb"
     environment: dict[str, str] | None = None
 
-    def __init__(self, program: str, serial: str) -> None:
+    def __init__(self, program: str, serial: str, name: str = "") -> None:
         self._program, self.serial = program, serial
-        self.name = serial
+        self.name = name or serial
 
     def command(self, script: str) -> list[str]:
         """One argument: adb hands it to the device's shell as it is."""
@@ -76,7 +76,7 @@ class AdbShell:
         """What the server knows of it now is a better reason than what the client printed."""
         for row in adb_server.rows():
             if row.serial == self.serial:
-                return lost(self, _last_line(said)) if row.state == "device" else state_error(self.serial, row.state)
+                return lost(self, self._last_line(said)) if row.state == "device" else state_error(self.name, row.state)
         return DeviceError(self.name, "it is not attached any more", "plug it in and run it again")
 
     def close(self) -> None:
@@ -98,10 +98,9 @@ class AdbShell:
         if done.returncode != 0:
             said = (done.stderr + done.stdout).decode("utf-8", "replace").strip()
             if "No space left" in said:
-                raise full(self, _last_line(said))
+                raise full(self, self._last_line(said))
             raise self.explain(said)
 
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "no reason given"
+    def _last_line(self, text: str) -> str:
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return lines[-1][:200].replace(self.serial, self.name) if lines else "no reason given"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -171,7 +170,7 @@ class FarFacts:
 
     def _identity(self) -> str:
         serial = self._properties.get("ro.serialno") or self._get("identity") or self._get("hostname")
-        return hashlib.sha256(f"repbnn:{serial}".encode()).hexdigest()[:16]
+        return linux.hashed(serial)
 
     def _model(self) -> str | None:
         props = self._properties

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import sys
@@ -67,8 +66,7 @@ def usable_cores() -> list[int]:
 
 
 def _id_hash() -> str:
-    identity = _read("/etc/machine-id") or platform.node()
-    return hashlib.sha256(f"repbnn:{identity}".encode()).hexdigest()[:16]
+    return linux.hashed(_read("/etc/machine-id") or platform.node())
 
 
 def _total_ram() -> int | None:

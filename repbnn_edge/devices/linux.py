@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -83,6 +84,11 @@ def userland(machine: str, long_bit: str, shell_header: str) -> str:
     if family in ("x86_64", "i686", "i386"):
         return "linux-x86_64" if bits == "64" else "linux-i386"
     return f"linux-{re.sub(r'[^A-Za-z0-9_]', '', machine)[:20] or 'unknown'}"
+
+
+def hashed(identity: str) -> str:
+    """A serial number or its like, as reports tell it: 16 hexadecimal digits of its sha256."""
+    return hashlib.sha256(f"repbnn:{identity}".encode()).hexdigest()[:16]
 
 
 def os_name(release: str) -> str | None:

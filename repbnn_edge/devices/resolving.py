@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from repbnn_edge.devices import registry
+from repbnn_edge.devices import linux, registry
 from repbnn_edge.devices.adb import AdbShell, state_error
 from repbnn_edge.devices.adb_server import programs
 from repbnn_edge.devices.attached import Attached, attached
@@ -106,7 +106,10 @@ def _closing(close: Callable[[], None], make: Callable[[], Device]) -> Device:
 def _phone(program: str, device: Attached, named: NamedDevice, library: Path | None) -> Device:
     if device.state != "device":
         raise state_error(named.name, device.state)
-    return RemoteDevice(AdbShell(program, device.serial), named.name, named.folder, library)
+    name = named.name
+    if device.called(name.removeprefix("adb:")):  # reports have serial numbers as hashes only
+        name = f"{device.model or 'Android'} {linux.hashed(device.hardware or device.serial)[:6]}"
+    return RemoteDevice(AdbShell(program, device.serial, name), name, named.folder, library)
 
 
 def _by_profile(profile: Profile, named: dict[str, NamedDevice], library: Path | None) -> Device:
