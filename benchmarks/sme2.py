@@ -218,14 +218,25 @@ def _class_table(
 def _model_table(counts: Counts, kernel: str, layers: list[Layer], parts: Iterable[str]) -> Table:
     title = "MODEL, not a measurement: milliseconds of these layers on one core, 512-bit vectors"
     table = Table(title=title, caption="\n".join(f"{core.name}: {core.published}" for core in sme2_model.CORES))
-    columns = ("core", "part", "BMOPA", "rest of unit", "loads", "stores", "core's own", "all", f"{PEER}, least")
+    columns = (
+        "core",
+        "part",
+        "BMOPA",
+        "rest of unit",
+        "loads",
+        "stores",
+        "scalar",
+        "neon",
+        "all",
+        f"all {PEER}, least",
+    )
     for column in columns:
         table.add_column(column, justify="left" if column in ("core", "part") else "right")
     for core in sme2_model.CORES:
         for part in parts:
             modelled = _modelled(core, counts, kernel, layers, part)
             if modelled is not None:
-                peer = modelled.pop("neon", None)
+                peer = modelled.pop("peer", None)
                 table.add_row(core.name, part, *map(_range, modelled.values()), "-" if peer is None else f"{peer:.2f}")
     return table
 
@@ -239,7 +250,7 @@ def _modelled(
     modelled: dict[str, Any] = sme2_model.milliseconds(core, sums.classes, sums.moved)
     if (PEER, 0, part, layers[0]) in counts:
         neon = _network(counts, layers, PEER, 0, part).classes["neon"]
-        modelled["neon"] = sme2_model.neon_milliseconds(core, neon)
+        modelled["peer"] = sme2_model.neon_milliseconds(core, neon)
     return modelled
 
 

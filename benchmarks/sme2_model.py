@@ -1,8 +1,9 @@
 """A model, not a measurement: milliseconds of counted SME2 code on cores whose instruction rates are published.
 
 A rate that is published stands as one number, one that is not as the range it may lie in; the result is a range. Its
-lower end lets the matrix unit, the loads, the stores and the core's own instructions overlap perfectly (the slowest of
-them counts), its upper end lets none overlap. docs/decisions/sme2.md has the sources.
+lower end lets the matrix unit, the loads, the stores and the core's scalar instructions overlap perfectly (the slowest
+of them counts), its upper end lets none overlap. NEON overlaps with nothing: it runs when streaming mode has been left.
+docs/decisions/sme2.md has the sources.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Rates:
     other: Range
     """Everything else, which the core executes beside the unit."""
     neon: Range
-    """NEON instructions beside the unit."""
+    """Cycles of a NEON instruction at ``neon_hertz``."""
     neon_hertz: float
     """The core's own frequency, for code without streaming mode."""
     published: str
@@ -64,7 +65,7 @@ C1 = Rates(
     load={vectors: _guess(cycles) for vectors, cycles in M4.load.items()},
     store={vectors: _guess(cycles) for vectors, cycles in M4.store.items()},
     other=(1 / 8, 1 / 3),
-    neon=(1 / 4, 1 / 2),  # four pipes
+    neon=(1 / 6, 1 / 3),  # C1-Ultra: six pipes
     neon_hertz=4.1e9,
     published="no rate is published; the M4's, half to twice",
 )
@@ -79,6 +80,7 @@ def milliseconds(
 
     ``classes`` and ``moved`` are what execution.by_class and execution.vectors give.
     """
+    streaming = {*rates.unit, "load", "store", "neon"}
     cycles: dict[str, Range] = {
         "bmopa": _times(classes.get("bmopa", 0), rates.unit["bmopa"]),
         "rest of the unit": _sum(
@@ -86,14 +88,11 @@ def milliseconds(
         ),
         "loads": _sum(_times(n, rates.load[by]) for (kind, by), n in moved.items() if kind == "load"),
         "stores": _sum(_times(n, rates.store[by]) for (kind, by), n in moved.items() if kind == "store"),
-        "core": _sum(
-            _times(n, rates.neon if name == "neon" else rates.other)
-            for name, n in classes.items()
-            if name not in rates.unit and name not in ("load", "store")
-        ),
+        "scalar": _sum(_times(n, rates.other) for name, n in classes.items() if name not in streaming),
+        "neon": _times(classes.get("neon", 0) * rates.hertz / rates.neon_hertz, rates.neon),
     }
     unit = cycles["bmopa"][0] + cycles["rest of the unit"][0]
-    least = max(unit, *(cycles[name][0] for name in ("loads", "stores", "core")))
+    least = max(unit, *(cycles[name][0] for name in ("loads", "stores", "scalar"))) + cycles["neon"][0]
     cycles["all"] = least, sum(most for _, most in cycles.values())
     return {name: (low / rates.hertz * 1e3, high / rates.hertz * 1e3) for name, (low, high) in cycles.items()}
 
