@@ -201,7 +201,7 @@ class DemoPicture(Report):
 
 
 class DemoReport(Report):
-    """The result of ``demo``; ``latency_ms`` has a median for ``litert`` (with our delegate) and for ``lce``.
+    """The result of ``demo``; ``latency_ms`` has the fastest run of ``litert`` (with our delegate) and ``lce``.
 
     ``trained`` is what ``models`` says of the network's weights, None where they are seeded.
     """

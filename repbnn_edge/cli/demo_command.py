@@ -19,23 +19,30 @@ _PER_ROW = 4
 
 
 def command(
-    folder: Annotated[Path, typer.Option(help="Where the converted file goes.")] = Path("demo"),
+    folder: Annotated[Path, typer.Option(help="Where the converted file and the page go.")] = Path("demo"),
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show the whole road on the built-in default: convert, prove, classify pictures, time."""
+    """Show the whole road on the built-in default: convert, prove, classify pictures, time; also as a page."""
     from repbnn_edge.demonstration import demonstrate
+    from repbnn_edge.files import write_whole
+    from repbnn_edge.htmlreport.demo import render
 
     report = demonstrate(folder)
+    page = folder / "demo.html"
+    write_whole(page, render(report).encode())
     if as_json:
         print_json("demo", report.to_json())
     else:
         from repbnn_edge import console
 
         show(report, console.out())
+        console.out().print(f"page: {page}", soft_wrap=True)
 
 
 def show(report: DemoReport, out: Console) -> None:
     """Print the screen of the demo."""
+    from repbnn_edge.htmlreport.demo import accuracy, size, speed
+
     _pictures(report, out)
     conversion, proof = report.conversion, report.conversion.verification
     assert proof is not None
@@ -44,31 +51,14 @@ def show(report: DemoReport, out: Console) -> None:
     binary = f"{proof.exact_binary_layers} of {proof.binary_layers} binary convolutions exact"
     out.print(f"  proof    {binary} on {proof.samples} pictures, float layers within {proof.max_float_error:.1e}")
     out.print(f"           the same top-1 as the source on {proof.top1_agreement:.0%} of the pictures")
-    times = conversion.bytes / 1e6, report.float32_bytes / 1e6
-    out.print(f"  size     {times[0]:.2f} MB; its weights in float32 are {times[1]:.2f} MB")
-    out.print(f"  speed    {_speed(report)}")
-    out.print(f"  {_accuracy(report)}", soft_wrap=True)
+    out.print(f"  size     {size(report)}")
+    out.print(f"  speed    {speed(report)}", soft_wrap=True)
+    untrained = "[yellow]untrained: its weights are seeded, so the answers above are chance[/yellow]"
+    known = accuracy(report)
+    out.print(f"  {untrained}" if known is None else f"  answers  {known}", soft_wrap=True)
     out.print()
     out.print(f"next: repbnn-edge inspect {conversion.output}")
     out.print(f"      repbnn-edge bench {conversion.output} --runtime litert --runtime lce")
-
-
-def _accuracy(report: DemoReport) -> str:
-    trained = report.trained
-    if trained is None:
-        return "[yellow]untrained: its weights are seeded, so the answers above are chance[/yellow]"
-    right = sum(picture.answer == picture.truth for picture in report.pictures)
-    others = "".join(f", beta {beta} trained the same way {top1:.1%}" for beta, top1 in trained["other_betas"].items())
-    known = f"{trained['top1']:.1%} of {trained['test_images']:,} test pictures{others} ({trained['data']})"
-    return f"answers  {right} of the {len(report.pictures)} above are right; {known}"
-
-
-def _speed(report: DemoReport) -> str:
-    lce = report.latency_ms["lce"]
-    ours = report.latency_ms.get("litert")
-    if ours is None:
-        return f"{lce:.2f} ms in LCE's interpreter; this installation has no delegate (repbnn-edge doctor says why)"
-    return f"{ours:.2f} ms in stock LiteRT with our delegate, {lce:.2f} ms in LCE's interpreter: {lce / ours:.0f} times"
 
 
 def _pictures(report: DemoReport, out: Console) -> None:
