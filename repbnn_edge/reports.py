@@ -53,6 +53,22 @@ class LayerCheck(Report):
     detail: str = ""
 
 
+class SecondRuntimeCheck(Report):
+    """The file in stock LiteRT with our delegate, fed at every sign as LCE's interpreter was.
+
+    ``detail`` says why it could not run there: that refutes no file. Outputs that differ do.
+    """
+
+    name: str
+    implementation: str | None
+    partitions: int
+    binary_outputs: int
+    exact_binary_outputs: int
+    max_float_difference: float
+    passed: bool
+    detail: str = ""
+
+
 class VerificationReport(Report):
     """Teacher-forced proof, layer by layer, and what happens end to end; see docs/verify.md."""
 
@@ -67,6 +83,7 @@ class VerificationReport(Report):
     preprocessing_equal: bool = True
     failures: list[str] = []
     layers: list[LayerCheck] = []
+    second_runtime: SecondRuntimeCheck | None = None
     notes: dict[str, Any] = {}
 
 

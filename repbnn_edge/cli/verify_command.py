@@ -13,7 +13,7 @@ from repbnn_edge.cli.source_options import Beta, InputShape, Labels, Mean, Sourc
 from repbnn_edge.errors import VerificationError
 
 if TYPE_CHECKING:
-    from repbnn_edge.reports import ConvertReport, LayerCheck, VerificationReport
+    from repbnn_edge.reports import ConvertReport, LayerCheck, SecondRuntimeCheck, VerificationReport
 
 EPILOG = "Example: repbnn-edge verify net.keras net.tflite --samples 32"
 _SHOWN = 20
@@ -89,6 +89,18 @@ def _print(report: ConvertReport, proof: VerificationReport) -> None:
         f"{proof.max_float_error:.1e}; end to end {proof.flipped_bit_rate:.2g} of bits flipped, top-1 agrees on "
         f"{proof.top1_agreement:.0%} of {proof.samples} samples; {proof.sign_zeros} zeros at a sign",
         soft_wrap=True,
+    )
+    out.print(_second(proof.second_runtime), soft_wrap=True, highlight=False)
+
+
+def _second(check: SecondRuntimeCheck | None) -> str:
+    if check is None:
+        return "stock LiteRT: not looked at, the delegate is not installed (repbnn-edge doctor)"
+    if check.detail:
+        return f"stock LiteRT with the delegate: {check.detail}"
+    return (
+        f"stock LiteRT with the delegate ({check.implementation}): {check.exact_binary_outputs} of "
+        f"{check.binary_outputs} binary operators equal LCE's in every bit, floats to {check.max_float_difference:.1e}"
     )
 
 

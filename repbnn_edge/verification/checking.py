@@ -23,6 +23,7 @@ from repbnn_edge.verification.integers import layer_integers
 from repbnn_edge.verification.matching import Match, match
 from repbnn_edge.verification.own_flips import OwnFlips
 from repbnn_edge.verification.reference import OUTPUT, Floats, Reference
+from repbnn_edge.verification.second_runtime import SecondRuntime
 
 _BYTES_AT_ONCE = 512 << 20
 
@@ -84,6 +85,8 @@ class _Judge:
         self._binary = [BinaryCheck(self._model, m, reason=misfits.get(m.layer.name, "")) for m in self._matches]
         self._floats = self._float_checks()
         self._ends = EndToEnd(self._as_it_is, anchors)
+        names = {match.operator.index: match.layer.name for match in self._matches}
+        self._second = SecondRuntime(self._file, names)
         own = OwnFlips(self._reference)
         zeros = 0
         for taps, samples in self._chunks(batch, first):
@@ -98,7 +101,8 @@ class _Judge:
                 floats=self._floats,
                 hybrid=self._hybrid,
                 ends=self._ends,
-                problems=[*self._problems, *self._uncovered()],
+                second=self._second.report,
+                problems=[*self._problems, *self._uncovered(), *self._second.problems],
                 samples=len(batch),
                 exact_zeros=zeros,
                 preprocessing_equal=preprocessing_equal,
@@ -141,7 +145,9 @@ class _Judge:
         outputs = []
         for place in range(len(samples)):
             one = slice(place, place + 1)
-            got = self._file.run(samples[one], {tensor: values[one] for tensor, values in feeds.items()})
+            inputs = self._file.inputs(samples[one], {tensor: values[one] for tensor, values in feeds.items()})
+            got = self._file.run(inputs)
+            self._second.see(inputs, got)
             for check in self._floats:
                 for name in _taps_of(check.anchor):
                     check.see(got[check.tensor], taps[name][one])

@@ -125,13 +125,21 @@ class ForcedFile:
         self.outputs = list(dict.fromkeys(wanted))
 
     @cached_property
-    def _interpreter(self) -> CheckedInterpreter:
+    def data(self) -> bytes:
+        """The flatbuffer: inputs are the file's own, then the anchors; outputs are ``outputs``."""
         inputs = [*self._original.inputs, *self._given.values()]
-        return CheckedInterpreter(cut(self.model, range(len(self.model.operators)), inputs, self.outputs))
+        return cut(self.model, range(len(self.model.operators)), inputs, self.outputs)
 
-    def run(self, sample: Floats, feeds: dict[int, NDArray[Any]]) -> dict[int, NDArray[Any]]:
-        """Run one sample, (1, H, W, C); ``feeds`` has the value of each anchor by tensor."""
-        inputs = [sample, *(feeds[anchor.tensor] for anchor in self.anchors)]
+    @cached_property
+    def _interpreter(self) -> CheckedInterpreter:
+        return CheckedInterpreter(self.data)
+
+    def inputs(self, sample: Floats, feeds: dict[int, NDArray[Any]]) -> list[NDArray[Any]]:
+        """What one run reads: a sample, (1, H, W, C); ``feeds`` has the value of each anchor by tensor."""
+        return [sample, *(feeds[anchor.tensor] for anchor in self.anchors)]
+
+    def run(self, inputs: Sequence[NDArray[Any]]) -> dict[int, NDArray[Any]]:
+        """Run once; the outputs by tensor."""
         return dict(zip(self.outputs, self._interpreter.run(inputs), strict=True))
 
     @cached_property

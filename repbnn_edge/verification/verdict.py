@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from repbnn_edge.reports import LayerCheck, VerificationReport
+from repbnn_edge.reports import LayerCheck, SecondRuntimeCheck, VerificationReport
 from repbnn_edge.tflite.schema import Model
 from repbnn_edge.verification.binary_check import BinaryCheck
 from repbnn_edge.verification.end_to_end import EndToEnd
@@ -25,7 +25,8 @@ class Evidence:
         floats: the checks of float stretches, in the order in which the file computes them.
         hybrid: the checks of int8 layers against their own weights.
         ends: end to end.
-        problems: sentences about what could not be checked at all.
+        second: the file in stock LiteRT with our delegate.
+        problems: sentences about what could not be checked at all, or differs in the second runtime.
         samples: how many inputs.
         exact_zeros: zeros that reached a sign.
         preprocessing_equal: whether file and source agree on it.
@@ -37,6 +38,7 @@ class Evidence:
     floats: Sequence[FloatCheck]
     hybrid: Sequence[HybridCheck]
     ends: EndToEnd
+    second: SecondRuntimeCheck | None
     problems: Sequence[str]
     samples: int
     exact_zeros: int
@@ -63,6 +65,7 @@ def verdict(seen: Evidence) -> VerificationReport:
         preprocessing_equal=seen.preprocessing_equal,
         failures=failures,
         layers=rows,
+        second_runtime=seen.second,
     )
 
 
