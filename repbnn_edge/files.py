@@ -14,6 +14,7 @@ from pathlib import Path
 from repbnn_edge.errors import BadInputError, StorageError, UsageError
 
 _MARK = ".repbnn-partial-"
+_SCRATCH = "repbnn-"
 _STALE_AFTER_SECONDS = 3600.0
 
 
@@ -95,6 +96,37 @@ def sweep(path: Path) -> None:
             stale = time.time() - partial.stat().st_mtime > _STALE_AFTER_SECONDS
             if stale or not _alive(int(pid)):
                 partial.unlink()
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder for files that nobody else needs; gone at the end, or at the ``sweep_scratch`` after a kill."""
+    import shutil  # with tempfile the longer part of this module's import, which every command does
+
+    folder = new_scratch_folder()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def new_scratch_folder() -> Path:
+    """As ``scratch_folder``, for who removes it himself; its name is short enough for a socket in it."""
+    import tempfile
+
+    return Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-"))
+
+
+def sweep_scratch() -> None:
+    """Remove the scratch folders of processes that were killed."""
+    import shutil
+    import tempfile
+
+    for folder in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*-*"):
+        with contextlib.suppress(OSError, ValueError):
+            ours = os.name == "nt" or folder.lstat().st_uid == os.getuid()
+            if ours and not _alive(int(folder.name.removeprefix(_SCRATCH).split("-", 1)[0])):
+                shutil.rmtree(folder, ignore_errors=True)  # which follows no link
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:

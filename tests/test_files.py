@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -41,6 +42,24 @@ def test_a_pipe_or_device_is_written_into_and_stays_one(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="no space left"):
         files.write_whole(full, b"one")
     assert full.is_symlink()
+
+
+def test_scratch_of_the_dead_is_swept_and_of_the_living_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = "from repbnn_edge import files; import os, signal; folder = files.new_scratch_folder(); print(folder)\n"
+    code += "(folder / 'in').write_text('x'); os.sys.stdout.flush(); os.kill(os.getpid(), signal.SIGKILL)"
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    left = Path(killed.stdout.strip())
+    assert left.parent == tmp_path and (left / "in").exists()
+    somebodys = [tmp_path / name for name in ("repbnn-x-y", "repbnn-1", "repbnn-999999999", "other-1-x")]
+    for folder in somebodys:
+        folder.mkdir()
+    with files.scratch_folder() as own:
+        files.sweep_scratch()
+        assert own.is_dir() and not left.exists()
+    assert not own.exists()
+    assert all(folder.is_dir() for folder in somebodys)
 
 
 def test_an_existing_file_is_kept_without_overwrite(tmp_path: Path) -> None:

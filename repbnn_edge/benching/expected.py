@@ -6,7 +6,6 @@ import base64
 import contextlib
 import importlib.metadata
 import importlib.util
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from repbnn_edge.benching.subjects import inspected
 from repbnn_edge.benching.verdicts import Reason, of_output
 from repbnn_edge.devices.host import HostDevice
 from repbnn_edge.errors import RepbnnError
-from repbnn_edge.files import write_whole
+from repbnn_edge.files import scratch_folder, sweep_scratch, write_whole
 from repbnn_edge.inspection.report import TensorRow
 from repbnn_edge.tflite import lce, schema
 
@@ -66,8 +65,8 @@ class Answers:
     @contextlib.contextmanager
     def open(self) -> Iterator[Answers]:
         """Where inputs may be written."""
-        with tempfile.TemporaryDirectory(prefix="repbnn-inputs-") as folder:
-            self._folder = Path(folder)
+        sweep_scratch()
+        with scratch_folder() as self._folder:
             yield self
 
     def input_of(self, file: Path) -> Path:

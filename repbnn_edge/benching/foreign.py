@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from repbnn_edge.devices.interface import Device, Event
 from repbnn_edge.devices.remote import RemoteDevice
 from repbnn_edge.devices.streaming import line_event
 from repbnn_edge.errors import RepbnnError, UnsupportedError
-from repbnn_edge.files import check_input_file, sha256_of
+from repbnn_edge.files import check_input_file, scratch_folder, sha256_of
 from repbnn_edge.runtime.delegate import find_library
 from repbnn_edge.runtime.sessions import read_facts
 
@@ -57,8 +56,8 @@ class ForeignRunner(HostDevice):
             return
         if request["cores"] and not shutil.which("taskset"):
             yield {"event": "affinity", "refused": "there is no taskset here"}
-        with tempfile.TemporaryDirectory(prefix="repbnn-") as folder:
-            explain = Path(folder) / _EXPLAIN
+        with scratch_folder() as folder:
+            explain = folder / _EXPLAIN
             flags = _flags(request, request["file"], str(delegate.resolve()) if delegate else None, str(explain))
             words = _pinned([str(self._program), *flags], request["cores"])
             running = self.spawn(["/bin/sh", "-c", 'exec "$@" 2>&1', "sh", *words], limit, read=line_event)

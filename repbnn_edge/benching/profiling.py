@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import gc
 import json
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +17,10 @@ import numpy as np
 from repbnn_edge.benching.ceilings import roofline
 from repbnn_edge.benching.report import OpTime
 from repbnn_edge.devices.interface import Event
+from repbnn_edge.files import scratch_folder
 from repbnn_edge.inspection.report import OperatorRow
 from repbnn_edge.runtime.sessions import open_session
+from repbnn_edge.tflite import lce
 
 _WARMUPS, _LEAST_RUNS, _SECONDS = 3, 10, 1.5
 
@@ -36,9 +36,9 @@ def profile(request: dict[str, Any], data: bytes) -> Iterator[Event]:
 
 
 def _operators(request: dict[str, Any], data: bytes) -> Event:
-    with tempfile.TemporaryDirectory(prefix="repbnn-") as folder:
-        path = Path(folder) / "profile.json"
-        ours = request["delegate"] == "auto" and request["runtime"] != "lce" and b"LceBconv2d" in data
+    with scratch_folder() as folder:
+        path = folder / "profile.json"
+        ours = request["delegate"] == "auto" and request["runtime"] != "lce" and lce.named_in(data)
         options = {**request["delegate_options"], **({"profiling": str(path)} if ours else {})}
         if not ours:
             return {"event": "ops", "ops": None}

@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,8 +19,9 @@ from typing import Any
 
 from repbnn_edge import console
 from repbnn_edge.errors import BadInputError, DeviceError, RepbnnError
-from repbnn_edge.files import check_input_file, storage_error, write_whole
+from repbnn_edge.files import check_input_file, scratch_folder, storage_error, write_whole
 from repbnn_edge.settings import cache_folder
+from repbnn_edge.tflite import lce
 
 RUNNER, DELEGATE = "repbnn-runner", "librepbnn_delegate.so"
 ABIS = ("android-arm64", "linux-aarch64", "linux-x86_64")
@@ -86,8 +86,8 @@ def board_runtime(abi: str, libc: tuple[str, tuple[int, ...]], device: str) -> P
     kept = cache_folder() / "runtimes" / f"ai-edge-litert-{_LITERT}-{abi}" / "libLiteRt.so"
     if kept.is_file():
         return kept
-    with console.step(f"fetching ai-edge-litert {_LITERT} for {abi}"), tempfile.TemporaryDirectory() as folder:
-        library = _fetch(abi, Path(folder), device)
+    with console.step(f"fetching ai-edge-litert {_LITERT} for {abi}"), scratch_folder() as folder:
+        library = _fetch(abi, folder, device)
         try:
             kept.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -144,7 +144,7 @@ def delegate_for(request: Mapping[str, Any], own: Path | None, missing: RepbnnEr
     if wanted != "auto":
         check_input_file(Path(wanted))
         return Path(wanted)
-    if b"LceBconv2d" not in Path(request["file"]).read_bytes():
+    if not lce.named_in(Path(request["file"]).read_bytes()):
         return None
     if own is None:
         raise missing

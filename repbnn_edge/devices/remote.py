@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from repbnn_edge.devices.shell import Shell, call, quote
 from repbnn_edge.devices.streaming import line_event
 from repbnn_edge.elf import Elf
 from repbnn_edge.errors import DeviceError, RepbnnError, UnsupportedError
+from repbnn_edge.files import scratch_folder
 
 _BASE, _ANSWER = "repbnn-edge", "answer.bin"
 _CLEANING_SECONDS = 120.0
@@ -196,8 +196,8 @@ class RemoteDevice:
 
     def _answer(self, far: FarEnd) -> str:
         """What the network answered, in base64: fetched while the runner warms up, before it times anything."""
-        with tempfile.TemporaryDirectory(prefix="repbnn-") as folder:
-            local = Path(folder) / _ANSWER
+        with scratch_folder() as folder:
+            local = folder / _ANSWER
             self._shell.pull(f"{far.folder}/{_ANSWER}", local)
             return base64.b64encode(local.read_bytes()).decode()
 

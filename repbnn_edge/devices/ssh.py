@@ -11,6 +11,7 @@ from pathlib import Path
 
 from repbnn_edge.devices.shell import call, full, lost, quote
 from repbnn_edge.errors import DeviceError, UsageError
+from repbnn_edge.files import new_scratch_folder
 
 CONNECT_SECONDS = 5
 _TRANSFER_SECONDS = 600.0
@@ -55,7 +56,7 @@ class SshShell:
         self._program = program
         self._options = ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={connect_seconds}", "-T"]
         self._options += ["-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3", "-o", "LogLevel=ERROR"]
-        self._folder: str | None = None
+        self._folder: Path | None = None
 
     def connect(self) -> None:
         """Open the shared connection.
@@ -66,7 +67,7 @@ class SshShell:
         if os.name == "nt":
             call(self, ":", CONNECT_SECONDS * 4)
             return
-        self._folder = tempfile.mkdtemp(prefix="repbnn-")
+        self._folder = new_scratch_folder()
         self._options += ["-o", f"ControlPath={self._folder}/s"]
         # It ends by itself a while after its last user, so that nothing stays when this process is killed.
         master = ["-o", "ControlMaster=yes", "-o", "ControlPersist=30", "-N", "-f"]

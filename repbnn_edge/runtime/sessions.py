@@ -18,7 +18,6 @@ import importlib
 import importlib.metadata
 import json
 import os
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repbnn_edge.errors import BadInputError, UnsupportedError, UsageError
-from repbnn_edge.files import write_whole
+from repbnn_edge.files import scratch_folder, write_whole
 from repbnn_edge.runtime.delegate import create, fault_of, load_ours
 from repbnn_edge.tflite import lce
 
@@ -251,7 +250,7 @@ class _TfliteSession:
 
 
 def _wants_ours(runtime: str, data: bytes, delegate: str) -> bool:
-    needs_ours = any(name.encode() in data for name in lce.OPERATORS)
+    needs_ours = lce.named_in(data)
     if delegate == "none" and needs_ours:
         raise UnsupportedError(
             "the file", f"{runtime} does not know LCE's operators without a delegate", "leave out --delegate none"
@@ -263,8 +262,8 @@ def _wants_ours(runtime: str, data: bytes, delegate: str) -> bool:
 def _explanation(options: Mapping[str, str]) -> Iterator[Path]:
     """Where our delegate explains what it took; the user's own path gets it too, whether the file then runs or not."""
     wanted = options.get("explain") or os.environ.get("REPBNN_EXPLAIN")
-    with tempfile.TemporaryDirectory(prefix="repbnn-") as folder:
-        path = Path(folder) / "explain.json"
+    with scratch_folder() as folder:
+        path = folder / "explain.json"
         try:
             yield path
         finally:

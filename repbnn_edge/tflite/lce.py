@@ -29,6 +29,11 @@ _BCONV_INPUTS = 5
 _LARGEST = 32767
 
 
+def named_in(data: bytes) -> bool:
+    """Whether a file names an operator of LCE, so that a stock runtime needs our delegate for it."""
+    return any(name.encode() in data for name in OPERATORS)
+
+
 @dataclass(frozen=True)
 class Bconv2d:
     """One LceBconv2d, checked.
