@@ -15,10 +15,10 @@ constexpr uint64_t kFlushDenormals = 0x8040;  // FTZ and DAZ
 #elif defined(__aarch64__)
 inline uint64_t float_mode() {
   uint64_t mode;
-  __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+  __asm__ volatile("mrs %0, S3_3_C4_C4_0" : "=r"(mode));  // FPCR, also for files that use general registers alone
   return mode;
 }
-inline void set_float_mode(uint64_t mode) { __asm__ volatile("msr fpcr, %0" ::"r"(mode)); }
+inline void set_float_mode(uint64_t mode) { __asm__ volatile("msr S3_3_C4_C4_0, %0" ::"r"(mode)); }
 constexpr uint64_t kFlushDenormals = 1u << 24;  // FZ
 #else
 inline uint64_t float_mode() { return 0; }

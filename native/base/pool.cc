@@ -54,6 +54,7 @@ struct ThreadPool::State {
   int pieces = 0;
   Work work = nullptr;
   void* context = nullptr;
+  Around around = nullptr;
   uint64_t mode = 0;  // the caller's floating-point mode
 
   bool enter() {
@@ -72,7 +73,17 @@ struct ThreadPool::State {
   }
 
   void take_pieces(int thread) {
-    for (int piece; (piece = next.fetch_add(1, std::memory_order_relaxed)) < pieces;) work(context, piece, thread);
+    struct Taker {
+      State* state;
+      int thread;
+    } taker{this, thread};
+    const auto take = [](void* taker) {
+      const auto [state, thread] = *static_cast<const Taker*>(taker);
+      for (int piece; (piece = state->next.fetch_add(1, std::memory_order_relaxed)) < state->pieces;) {
+        state->work(state->context, piece, thread);
+      }
+    };
+    around != nullptr ? around(take, &taker) : take(&taker);
   }
 
   void work_until_stopped(int thread) {
@@ -123,17 +134,15 @@ ThreadPool::~ThreadPool() {
 
 int ThreadPool::size() const { return static_cast<int>(state_->workers.size()) + 1; }
 
-void ThreadPool::run(int pieces, Work work, void* context) {
+void ThreadPool::run(int pieces, Work work, void* context, Around around) {
   State& state = *state_;
-  if (state.workers.empty() || pieces <= 1) {
-    for (int piece = 0; piece < pieces; ++piece) work(context, piece, 0);
-    return;
-  }
   state.pieces = pieces;
   state.work = work;
   state.context = context;
+  state.around = around;
   state.mode = float_mode();
   state.next.store(0, std::memory_order_relaxed);
+  if (state.workers.empty() || pieces <= 1) return state.take_pieces(0);
   state.gate.store(State::kOpen, std::memory_order_release);
   {
     const Lock lock(state.mutex);

@@ -23,15 +23,18 @@ class ThreadPool {
   // 0 <= thread < size(); two calls never run at once with the same `thread`, so it may index scratch. The caller
   // works too, and the others take over its floating-point mode. Everything written before run() is seen by the pieces,
   // everything they wrote is seen after it. One run() at a time; pieces must not throw.
+  // `around`, if there is one, calls what it is given once: it stands around all pieces that a thread takes, and
+  // changes the processor's mode for them. Where it is used, nothing in here touches a vector register between them.
   using Work = void (*)(void* context, int piece, int thread);
-  void run(int pieces, Work work, void* context);
+  using Around = void (*)(void (*pieces)(void* context), void* context);
+  void run(int pieces, Work work, void* context, Around around = nullptr);
 
   template <typename F>
-  void run(int pieces, F&& function) {
+  void run(int pieces, F&& function, Around around = nullptr) {
     auto* context = &function;
     run(
         pieces, [](void* f, int piece, int thread) { (*static_cast<decltype(context)>(f))(piece, thread); },
-        const_cast<void*>(static_cast<const void*>(context)));
+        const_cast<void*>(static_cast<const void*>(context)), around);
   }
 
  private:

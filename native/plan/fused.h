@@ -61,7 +61,7 @@ class FusedPlan final : public Plan {
   uint8_t* memory_of(int thread, int tensor);
   void prepare_reference();
 
-  // Running: fused_run.cc.
+  // Running: fused_run.cc, and what stands around each tile: fused_tiles.cc.
   void run_image();
   void run_stage(int stage);
   void run_alone(int g);
@@ -71,7 +71,12 @@ class FusedPlan final : public Plan {
     int y0, y1, x0, x1, filter0, filter1;  // filter1 -1: all
   };
   void run_step(int s, const BoundStep& bound, const Area& area, int thread);
-  void run_kernel(int s, const BoundStep& bound, const Area& area, int thread);
+  void run_timed(int s, const BoundStep& bound, const Area& area, int thread);
+  void run_conv(int s, const BoundStep& bound, const Area& area, int thread);
+  void run_other(int s, const BoundStep& bound, const Area& area);
+  template <typename F>
+  void run_pieces(int pieces, F&& function);
+  void run_outside(void (*work)(void*), void* context) const;
   void run_spread(int g);
   double seconds_of(int segment) const;
   static bool splits_by_filters(const Step& step, int filters);
@@ -106,7 +111,8 @@ class FusedPlan final : public Plan {
   void note_bits(int thread, int s, BitMap* map, int tensor, ptrdiff_t offset = 0);
 
   PlanOptions options_;
-  Graph graph_;  // of one image
+  bool streaming_ = false;  // workers are in streaming mode around their pieces
+  Graph graph_;             // of one image
   int images_ = 1;
   Steps steps_;
   Segments segments_;

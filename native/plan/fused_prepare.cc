@@ -76,6 +76,7 @@ std::unique_ptr<FusedPlan> FusedPlan::create(Graph graph, int images, const Plan
 }
 
 bool FusedPlan::prepare() {
+  streaming_ = options_.isa == Isa::kSme2 && !options_.profile;  // a clock is a system call, or may be one
   steps_ = make_steps(graph_);
   segments_ = make_segments(graph_, steps_, options_.pool->size(), options_.isa);
   schedule_ = make_schedule(graph_, steps_, segments_, options_.pool->size(), options_.large_map);

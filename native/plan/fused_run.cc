@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/spin.h"
 #include "base/text.h"
 #include "plan/fused.h"
 
@@ -15,8 +14,6 @@ double seconds_now() {
   clock_gettime(CLOCK_MONOTONIC, &t);
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
-
-int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 // Copies a 4-D map between a dense array and one of any strides; `to_dense` says which way.
 void copy_map(const Tensor& tensor, uint8_t* dense, uint8_t* map, ptrdiff_t row_pitch, ptrdiff_t pixel_stride,
@@ -87,75 +84,18 @@ void FusedPlan::run_alone(int g) {
   segment.tiled ? run_spread(g) : run_reference_step(segment.steps[0]);
 }
 
-// Threads take the pieces in the order of the schedule, so whatever a piece waits for has been taken before it.
-void FusedPlan::run_stage(int stage) {
-  const std::vector<Piece>& pieces = pieces_[stage];
-  if (options_.pool->size() == 1) {
-    for (const Piece& piece : pieces) run_tile(piece.band->segment, piece.tile, 0);
-    return;
-  }
-  for (std::atomic<int>& count : finished_) count.store(0, std::memory_order_relaxed);
-  options_.pool->run(static_cast<int>(pieces.size()), [&](int i, int thread) {
-    const Band& band = *pieces[i].band;
-    for (const Wait& wait : band.waits) wait_for(wait);
-    run_tile(band.segment, pieces[i].tile, thread);
-    finished_[first_band_[band.segment] + band.row].fetch_add(1, std::memory_order_release);
-  });
-}
-
-void FusedPlan::wait_for(const Wait& wait) const {
-  const int across = segments_.segments[wait.segment].across();
-  for (int row = wait.from; row < wait.to; ++row) {
-    const std::atomic<int>& count = finished_[first_band_[wait.segment] + row];
-    spin_then_sleep([&] { return count.load(std::memory_order_acquire) == across; });
-  }
-}
-
-void FusedPlan::rebase(int thread, int g, int y0, int x0) {
-  for (MovingFloats& moving : moving_[thread][g].floats) {
-    moving.map->y_base = y0 / moving.scale.y;
-    moving.map->x_base = x0 / moving.scale.x;
-  }
-  for (MovingBits& moving : moving_[thread][g].bits) {
-    moving.map->y_base = y0 / moving.scale.y;
-    moving.map->x_base = x0 / moving.scale.x;
-  }
-}
-
-void FusedPlan::run_tile(int g, int tile, int thread) {
-  const Segment& segment = segments_.segments[g];
-  const int across = segment.across();
-  const int y0 = tile / across * segment.tile_h, x0 = tile % across * segment.tile_w;
-  const int y1 = std::min(y0 + segment.tile_h, segment.height), x1 = std::min(x0 + segment.tile_w, segment.width);
-  rebase(thread, g, y0, x0);
-  for (size_t i = 0; i < segment.steps.size(); ++i) {
-    const int s = segment.steps[i];
-    const Scale scale = segment.scales[i];
-    run_step(s, bound_[thread][s], {y0 / scale.y, y1 / scale.y, x0 / scale.x, x1 / scale.x, 0, -1}, thread);
-  }
-}
-
-void FusedPlan::run_step(int s, const BoundStep& bound, const Area& area, int thread) {
-  if (!options_.profile) return run_kernel(s, bound, area, thread);
+void FusedPlan::run_timed(int s, const BoundStep& bound, const Area& area, int thread) {
   const double start = seconds_now();
-  run_kernel(s, bound, area, thread);
+  steps_.steps[s].form == StepForm::kBconv2d ? run_conv(s, bound, area, thread) : run_other(s, bound, area);
   step_seconds_[thread][s] += seconds_now() - start;
 }
 
-void FusedPlan::run_kernel(int s, const BoundStep& bound, const Area& area, int thread) {
-  const auto [y0, y1, x0, x1, filter0, filter1] = area;
+// Whatever is no convolution.
+void FusedPlan::run_other(int s, const BoundStep& bound, const Area& area) {
+  const int y0 = area.y0, y1 = area.y1, x0 = area.x0, x1 = area.x1;
   const Step& step = steps_.steps[s];
   const PreparedStep& prepared = prepared_[s];
   switch (step.form) {
-    case StepForm::kBconv2d: {
-      Bconv2d::Call call;
-      call.input = bound.source_bits;
-      call.outputs = &bound.maps;
-      call.y0 = y0, call.y1 = y1, call.x0 = x0, call.x1 = x1;
-      call.filter_begin = filter0, call.filter_end = filter1;
-      call.scratch = scratch_.data() + thread * scratch_stride_ + layout_.scratch_bytes;
-      return prepared.conv->run(call);
-    }
     case StepForm::kPointwise:
       return run_pointwise(options_.isa, prepared.program, bound.source, bound.maps, y0, y1, x0, x1);
     case StepForm::kAveragePool:
@@ -171,39 +111,8 @@ void FusedPlan::run_kernel(int s, const BoundStep& bound, const Area& area, int 
     case StepForm::kUnpack:
       return unpack_signs(options_.isa, graph_.out(graph_.ops[step.op]).channels(), bound.source_bits, bound.result, y0,
                           y1, x0, x1);
+    case StepForm::kBconv2d:
     case StepForm::kReference: break;
-  }
-}
-
-// Whether ranges of 32 filters never share a word of packed output.
-bool FusedPlan::splits_by_filters(const Step& step, int filters) {
-  if (step.bits.empty()) return true;
-  if (step.copies > 1 && filters % kWordBits != 0) return false;
-  return std::all_of(step.bits.begin(), step.bits.end(),
-                     [](const MapUse& use) { return use.channel % kWordBits == 0; });
-}
-
-// A map of one tile cannot be shared out by pixels: by filters, or by rows, step after step, in thread 0's scratch.
-void FusedPlan::run_spread(int g) {
-  const Segment& segment = segments_.segments[g];
-  rebase(0, g, 0, 0);
-  for (size_t i = 0; i < segment.steps.size(); ++i) {
-    const int s = segment.steps[i];
-    const BoundStep& bound = bound_[0][s];
-    const int height = segment.height / segment.scales[i].y, width = segment.width / segment.scales[i].x;
-    const Bconv2d* conv = prepared_[s].conv.get();
-    if (conv == nullptr || !splits_by_filters(steps_.steps[s], conv->geometry().filters)) {
-      options_.pool->run(height, [&](int y, int thread) { run_step(s, bound, {y, y + 1, 0, width, 0, -1}, thread); });
-      continue;
-    }
-    const int filters = conv->geometry().filters;
-    // Pieces end at whole words of packed output, so that no two threads write one word.
-    const int granule = std::max(conv->filter_granule(), kWordBits);
-    const int pieces = ceil_div(filters, granule);
-    options_.pool->run(pieces, [&](int piece, int thread) {
-      const int end = std::min((piece + 1) * granule, filters);
-      run_step(s, bound, {0, height, 0, width, piece * granule, end}, thread);
-    });
   }
 }
 

@@ -344,13 +344,8 @@ void run_strip(const Strip& whole, int filter_begin, int filter_end) REPBNN_STRE
   }
 }
 
-struct Job {
-  const WholeLayer& layer;
-  const Bconv2d::Call& call;
-};
-
 void run_job(void* context) REPBNN_STREAMING {
-  const Job& job = *static_cast<const Job*>(context);
+  const WholeCall& job = *static_cast<const WholeCall*>(context);
   const WholeLayer& l = job.layer;
   const Bconv2d::Call& call = job.call;
   const int lanes = l.lanes, filters = l.filters;
@@ -397,10 +392,10 @@ void count_sme2_neon(const WholeLayer& layer, const PixelStrip& strip) {
   in_streaming_mode(as_work(run_count_job), &job);
 }
 
-void run_sme2(const WholeLayer& layer, const Bconv2d::Call& call) {
-  Job job{layer, call};
-  const StreamingWork run = as_work(run_job);
-  call.streaming ? run(&job) : in_streaming_mode(run, &job);
+// May be in streaming mode already.
+__attribute__((target("general-regs-only"))) void run_sme2(const WholeCall& call) {
+  void* const context = const_cast<WholeCall*>(&call);
+  call.call.streaming ? as_work(run_job)(context) : in_streaming_mode(as_work(run_job), context);
 }
 
 }  // namespace repbnn

@@ -167,35 +167,7 @@ class Bconv2dRun {
   const uint32_t* ahead_ = nullptr;
 };
 
-void Bconv2d::run(const Call& call) const {
-  if (call.y0 >= call.y1 || call.x0 >= call.x1) return;
-  count_call(*kernel_);
-  if (kernel_->run != nullptr) return kernel_->run(whole_layer(), call);
-  Bconv2dRun(*this, call).run();
-}
-
-WholeLayer Bconv2d::whole_layer() const {
-  return {&geometry_,
-          words_,
-          geometry_.taps() * words_,
-          lanes_,
-          geometry_.filters,
-          static_cast<int>(std::max(multiplier_.size(), thresholds_.size())),
-          copies_,
-          joined_copies_,
-          weights_.data(),
-          multiplier_.data(),
-          bias_.data(),
-          thresholds_.size() != 0 ? thresholds_.data() : nullptr,
-          clamp_min_,
-          clamp_max_,
-          corrections_.size() != 0 ? corrections_.data() : nullptr,
-          count_corrections_.size() != 0 ? count_corrections_.data() : nullptr,
-          row_case_.data(),
-          column_case_.data(),
-          column_cases_,
-          &epilogue_};
-}
+void Bconv2d::run_rows(const Call& call) const { Bconv2dRun(*this, call).run(); }
 
 int Bconv2d::count_stride() const { return kernel_->count_pixels != nullptr ? whole_layer().padded : kernel_->lanes; }
 

@@ -117,6 +117,7 @@ class Bconv2d {
   friend class Bconv2dRun;
   size_t counts_words() const;
   int count_stride() const;
+  void run_rows(const Call& call) const;
   WholeLayer whole_layer() const;
   int derived_pixels(int columns) const;
   size_t derived_pitch(int columns) const;

@@ -75,6 +75,12 @@ struct PixelStrip {
   int32_t* counts;        // [pixel][layer.padded] popcounts; pixels up to a whole vector are written
 };
 
+// A whole call, in streaming mode already or not.
+struct WholeCall {
+  WholeLayer layer;
+  const Bconv2d::Call& call;
+};
+
 // `lanes` 0: of a streaming vector, see lanes_of. One of the three functions is there.
 struct Bconv2dKernel {
   const char* name;
@@ -83,7 +89,7 @@ struct Bconv2dKernel {
   Packing packing;
   Derived derived;
   void (*count)(const BitStrip& strip);
-  void (*run)(const WholeLayer& layer, const Bconv2d::Call& call);
+  void (*run)(const WholeCall& call);
   void (*count_pixels)(const WholeLayer& layer, const PixelStrip& strip);
 };
 int lanes_of(const Bconv2dKernel& kernel);
@@ -133,7 +139,7 @@ inline bool is_whole(const Bconv2dKernel& kernel) { return kernel.count == nullp
 extern const IsaFunctions kScalarFunctions, kAvx2Functions, kAvx512Functions, kNeonFunctions;
 
 #define REPBNN_BCONV2D(name, isa, lanes, packing, derived) void count_##name(const BitStrip& strip);
-#define REPBNN_BCONV2D_WHOLE(name, isa, packing) void run_##name(const WholeLayer& layer, const Bconv2d::Call& call);
+#define REPBNN_BCONV2D_WHOLE(name, isa, packing) void run_##name(const WholeCall& call);
 #define REPBNN_BCONV2D_PIXELS(name, isa, packing) void count_##name(const WholeLayer& layer, const PixelStrip& strip);
 #include "kernels/bconv2d/kernels.inc"
 #undef REPBNN_BCONV2D

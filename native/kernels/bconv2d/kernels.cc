@@ -39,11 +39,7 @@ bool kernel_fits(const Bconv2dKernel& kernel, const Bconv2dGeometry& geometry) {
   return true;
 }
 
-#if defined(REPBNN_SME2)
 int lanes_of(const Bconv2dKernel& kernel) { return kernel.lanes != 0 ? kernel.lanes : streaming_lanes(); }
-#else
-int lanes_of(const Bconv2dKernel& kernel) { return kernel.lanes; }
-#endif
 
 void count_call(const Bconv2dKernel& kernel) { calls[&kernel - kKernels].fetch_add(1, std::memory_order_relaxed); }
 
@@ -84,7 +80,6 @@ const Bconv2dKernel* choose_bconv2d_kernel(Isa isa, const Bconv2dGeometry& geome
 }
 
 TileShape bconv2d_tile(Isa isa, int out_height, int out_width) {
-#if defined(REPBNN_SME2)
   if (isa == Isa::kSme2 || isa == Isa::kSme2Neon) {
     const int lanes = streaming_lanes();
     const auto vectors = [&](int rows, int columns) { return (int64_t{rows} * columns + lanes - 1) / lanes; };
@@ -98,8 +93,6 @@ TileShape bconv2d_tile(Isa isa, int out_height, int out_width) {
     }
     return tile;
   }
-#endif
-  (void)isa, (void)out_height, (void)out_width;
   return {};
 }
 

@@ -272,4 +272,8 @@ void run_pointwise_sme2(const PointwiseArea& area) {
   in_streaming_mode(as_work(run_area), const_cast<PointwiseArea*>(&area));
 }
 
+__attribute__((target("general-regs-only"))) void run_pointwise_streaming(const PointwiseArea& area) {
+  as_work(run_area)(const_cast<PointwiseArea*>(&area));
+}
+
 }  // namespace repbnn

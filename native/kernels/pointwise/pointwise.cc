@@ -5,13 +5,7 @@
 
 namespace repbnn {
 
-int pointwise_width(Isa isa) {
-#if defined(REPBNN_SME2)
-  if (isa == Isa::kSme2) return 4 * streaming_lanes();
-#endif
-  (void)isa;
-  return kLanes;
-}
+int pointwise_width(Isa isa) { return isa == Isa::kSme2 ? 4 * streaming_lanes() : kLanes; }
 
 RunTile pointwise_tile(Isa isa) {
   switch (isa) {

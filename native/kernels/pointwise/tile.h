@@ -28,6 +28,12 @@ struct PointwiseArea {
   int y0, y1, x0, x1;
 };
 void run_pointwise_sme2(const PointwiseArea& area);
+// From inside in_streaming_mode.
+#if defined(REPBNN_SME2)
+void run_pointwise_streaming(const PointwiseArea& area);
+#else
+inline void run_pointwise_streaming(const PointwiseArea&) {}
+#endif
 
 using RunTile = void (*)(const PointwiseTile& tile);
 
