@@ -26,6 +26,7 @@ from repbnn_edge.evaluation.source_scores import scores_of
 from repbnn_edge.files import read_input
 from repbnn_edge.reports import EvalDifference, EvalReport, EvalResult
 from repbnn_edge.runtime.sessions import Session, open_session
+from repbnn_edge.tflite import schema
 from repbnn_edge.tflite.metadata import Metadata, read_metadata
 from repbnn_edge.verification.reference import Reference
 
@@ -113,6 +114,7 @@ def evaluate(
         UnsupportedError: a runtime that cannot run the file.
     """
     content = read_input(Path(file))
+    schema.load(content, str(file))  # a broken file is bad input, whatever a runtime would call it
     pictures = open_dataset(Path(data))
     if pictures.labels is None:
         raise BadInputError(str(data), "it has no labels", "put each class into a folder of its own, or add labels")

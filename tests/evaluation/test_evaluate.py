@@ -84,6 +84,9 @@ def test_what_cannot_be_evaluated_is_refused(resnet20: Path, tmp_path: Path, dat
     pictures = np.zeros((2, 32, 32, 3), np.uint8)
     np.savez(tmp_path / "wrong.npz", images=pictures, labels=[0, 10])
     np.savez(tmp_path / "none.npz", images=pictures)
+    (tmp_path / "cut.tflite").write_bytes(resnet20.read_bytes()[:50_000])
+    with pytest.raises(BadInputError, match=r"cut\.tflite"):
+        evaluate(tmp_path / "cut.tflite", data)
     with pytest.raises(BadInputError, match="a label is 10"):
         evaluate(resnet20, tmp_path / "wrong.npz")
     with pytest.raises(BadInputError, match="no labels"):
