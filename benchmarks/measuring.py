@@ -1,22 +1,29 @@
-"""Is bench itself honest? Three questions, each a command of its own.
+"""Is bench itself honest, and quick? Four questions, each a command of its own.
 
     python benchmarks/measuring.py loop        # its median against a bare loop around the interpreter's invoke
     python benchmarks/measuring.py overhead    # its wall time minus that of the processes that it starts
     python benchmarks/measuring.py itself      # a file against itself: how often does the interval hold 1?
+    python benchmarks/measuring.py second      # a second bench on a phone, over the real adb to the tests' own far end
 
 `loop` runs blocks of both kinds in turn in one process. `overhead` times the whole command from outside. `itself`
-benches two names of one file: the answer "no difference" is right in every one of its trials.
+benches two names of one file: the answer "no difference" is right in every one of its trials. `second` counts what was
+pushed after the first bench, and times the whole command.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
 import json
+import os
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +33,15 @@ SMALL = ROOT / "tests" / "tflite" / "corpus" / "rep_small.tflite"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("question", choices=("loop", "overhead", "itself"))
+    parser.add_argument("question", choices=("loop", "overhead", "itself", "second"))
     parser.add_argument("--file", type=Path, default=SMALL)
     parser.add_argument("--blocks", type=int, default=30, help="loop: of each kind")
     parser.add_argument("--seconds", type=float, default=0.1, help="loop: of a block; else of a process")
-    parser.add_argument("--trials", type=int, default=40, help="itself, overhead")
+    parser.add_argument("--trials", type=int, default=40, help="itself, overhead, second")
     parser.add_argument("--runtime", default="litert")
     parser.add_argument("--json", type=Path, help="add the result to a list in this file")
     options = parser.parse_args()
-    row = {"loop": loop, "overhead": overhead, "itself": itself}[options.question](options)
+    row = {"loop": loop, "overhead": overhead, "itself": itself, "second": second}[options.question](options)
     print(json.dumps(row))
     if options.json:
         rows = json.loads(options.json.read_text()) if options.json.exists() else []
@@ -119,6 +126,57 @@ def itself(options: argparse.Namespace) -> dict[str, Any]:
         "median_width": round(statistics.median(widths), 4),
         "worst_ratio": round(max(ratios, key=lambda ratio: abs(ratio - 1)), 4),
     }
+
+
+def second(options: argparse.Namespace) -> dict[str, Any]:
+    """The whole command from outside, again and again on one phone, whose runner is a stand-in."""
+    with tempfile.TemporaryDirectory() as name, _phone(Path(name)) as (phone, environment):
+        output = Path(name) / "out.json"
+        command = [sys.executable, "-m", "repbnn_edge.cli.main", "bench", f"{name}/net.tflite", "--device", "pixel"]
+        command += ["--num-runs", "25", "--min-secs", "0", "--repeats", "1", "-q", "--output", str(output)]
+        run = functools.partial(subprocess.run, command, env=environment, check=True, stdout=subprocess.DEVNULL)
+        run()
+        phone.pushed.clear()
+        whole, beside = [], []
+        for _ in range(options.trials):
+            began = time.perf_counter()
+            run()
+            whole.append(time.perf_counter() - began)
+            beside.append(whole[-1] - json.loads(output.read_text())["seconds"]["processes"])
+        return {
+            "question": "second",
+            "trials": options.trials,
+            "pushed": len(phone.pushed),
+            "whole_s": round(statistics.median(whole), 3),
+            "beside_running_s": round(statistics.median(beside), 3),
+        }
+
+
+@contextlib.contextmanager
+def _phone(folder: Path) -> Iterator[tuple[Any, dict[str, str]]]:
+    """The tests' far end on an adb server of its own, a network in ``folder``, and the environment to use it in."""
+    sys.path.insert(0, str(ROOT))
+    from tests.devices import conftest
+    from tests.devices.far import runner
+    from tests.devices.far.adbd import Adbd
+    from tests.devices.far.system import FarSystem
+
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        own = {"ANDROID_ADB_SERVER_PORT": str(probe.getsockname()[1]), "HOME": str(folder), "ADB_MDNS": "0"}
+    for kind in ("CONFIG_DIR", "CACHE_DIR"):
+        own[f"REPBNN_{kind}"] = str(folder / kind)
+    own["REPBNN_DEVICE_BINARIES"] = str(runner.write_binaries(folder / "binaries", "android-arm64"))
+    (folder / "net.tflite").write_bytes(conftest.tiny_network())
+    (folder / "far").mkdir()
+    adb = functools.partial(subprocess.run, env={**os.environ, **own}, capture_output=True, check=True)
+    with contextlib.ExitStack() as ending:
+        far = FarSystem(folder / "far").start()
+        ending.callback(far.stop)
+        phone = Adbd(conftest.android(far))
+        ending.callback(phone.close)
+        ending.callback(adb, ["adb", "kill-server"])
+        adb(["adb", "connect", phone.serial])
+        yield phone, {**os.environ, **own}
 
 
 if __name__ == "__main__":
