@@ -1,6 +1,7 @@
 """What the SME2 kernels execute for each layer shape of Rep-ReActNet-A, against the fewest BMOPAs that could do it.
 
     python benchmarks/sme2.py                     # every layer, 128, 256 and 512-bit vectors, NEON beside it
+    python benchmarks/sme2.py --kernel sme2       # the kernel that never leaves streaming mode
     python benchmarks/sme2.py --layers 3          # three layers of different sizes
     python benchmarks/sme2.py --model             # also a model (not a measurement) of milliseconds on M4 and C1
     python benchmarks/sme2.py --json counts.json
@@ -96,7 +97,7 @@ def main() -> int:
     parser.add_argument("--layers", type=int, help="only so many different shapes, spread over the network")
     parser.add_argument("--bits", type=int, nargs="+", default=BITS, help="streaming vector lengths")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--kernel", default="sme2", help="sme2, or another of its kernels")
+    parser.add_argument("--kernel", default="sme2_neon", help="sme2_neon, which auto chooses, or sme2")
     parser.add_argument("--no-peer", action="store_true", help="leave the NEON kernels out")
     parser.add_argument("--model", action="store_true", help="print a model of milliseconds")
     parser.add_argument("--bench", type=Path, help="a bconv2d_bench for aarch64; else it is built")

@@ -97,8 +97,8 @@ def build(abi: str) -> list[Path]:
     return placed + (_android_runtime(folder, rules.android) if rules.android else [])
 
 
-def compile_targets(abi: str, *targets: str) -> Path:
-    """Build targets of native/ for an ABI; gives the build folder.
+def compile_targets(abi: str, *targets: str, settings: Sequence[str] = ()) -> Path:
+    """Build targets of native/ for an ABI; gives the build folder. CMake remembers ``settings`` in it.
 
     Raises:
         UnsupportedError: as ``build``.
@@ -111,7 +111,7 @@ def compile_targets(abi: str, *targets: str) -> Path:
     rules = _ALL[abi]
     toolchain = ROOT / "native" / "toolchains" / rules.toolchain
     forget_other_toolchain(tree)
-    settings = [f"-DCMAKE_TOOLCHAIN_FILE={toolchain}", f"-DCMAKE_MAKE_PROGRAM={ninja}"]
+    settings = [*settings, f"-DCMAKE_TOOLCHAIN_FILE={toolchain}", f"-DCMAKE_MAKE_PROGRAM={ninja}"]
     settings += ["-DREPBNN_TESTS=OFF", "-DREPBNN_BENCHMARKS=ON"]  # the benchmarks where a target names one
     settings += [f"-DANDROID_ABI={rules.android}"] if rules.android else []
     _run(abi, [cmake, "-S", ROOT, "-B", tree, "-G", "Ninja", f"-DREPBNN_PYTHON={sys.executable}", *settings])
