@@ -1,6 +1,10 @@
 #include "delegate/delegate.h"
 
+#include <fcntl.h>
 #include <unistd.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
 
 #include <algorithm>
 #include <cerrno>
@@ -28,15 +32,25 @@ bool write_file(const std::string& path, const std::string& text, std::string* e
   return false;
 }
 
+// By its number on Linux: on Android we import what TensorFlow Lite's own library imports, and unlink is not among it.
+void remove_file(const char* path) {
+#if defined(__linux__)
+  syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+#else
+  unlink(path);
+#endif
+}
+
 // Said when the delegate is made: a profile that cannot be written would be missed at the very end.
 bool can_write(const char* option, const std::string& path, std::string* error) {
   if (path.empty()) return true;
-  const bool was_there = access(path.c_str(), F_OK) == 0;
-  if (std::FILE* file = std::fopen(path.c_str(), "ab")) {
-    std::fclose(file);
-    if (!was_there) std::remove(path.c_str());  // no file rather than an empty one, should nothing be written later
+  const int made = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (made >= 0) {
+    close(made);
+    remove_file(path.c_str());  // no file rather than an empty one, should nothing be written later
     return true;
   }
+  if (std::FILE* file = std::fopen(path.c_str(), "ab")) return std::fclose(file), true;
   *error = format("option %s: %s: it cannot be written (%s)", option, printable(path).c_str(), std::strerror(errno));
   return false;
 }
