@@ -2,11 +2,13 @@
 
     python benchmarks/delegate.py rep-adambnn-reactnet-a                     # a built-in name
     python benchmarks/delegate.py network.tflite --implementation avx2       # or any file LCE wrote
-    python benchmarks/delegate.py rep-adambnn-reactnet-a --mobilenet --core 1
+    python benchmarks/delegate.py rep-adambnn-reactnet-a rep-adambnn-reactnet-a:int8 --mobilenet --core 1
 
-One row a file: the fastest of N of each, and the ratio. The partition alone is the sum of the delegate's own times;
-beside it stands what xor and popcount alone would need (native/kernels/bconv2d/limit.cc, when bconv2d_bench is built).
-Outputs are compared: the largest difference (stem and dense layer are XNNPACK's), and top-1. Trust the ratios.
+NAME:int8 has int8 float weights behind the last sign. One row a file: the fastest of N of each, and the ratio. The
+partition alone is the sum of the delegate's own times; beside it stands what xor and popcount alone would need
+(native/kernels/bconv2d/limit.cc: configure with -DREPBNN_BENCHMARKS=ON), and how fast this core copies memory, both
+measured in the same run on the same core. Outputs are compared: the largest difference (stem and dense layer are
+XNNPACK's), and top-1. Peak memory is that of a process of its own for each runtime. Trust the ratios.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ CACHE = ROOT / "build" / "benchmarks"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("sources", nargs="+", help=".tflite files, or names of built-in networks")
+    parser.add_argument("sources", nargs="+", help=".tflite files, or names of built-in networks; NAME:int8")
     parser.add_argument("--implementation", default="auto")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=6, help="of one LCE run and ten of ours")
@@ -40,12 +42,12 @@ def main() -> None:
     options = parser.parse_args()
     files = [file_of(source) for source in options.sources]
     mobilenet = _mobilenet() if options.mobilenet else None
-    limit = _popcount_limit()
     if options.core is not None:
         os.sched_setaffinity(0, {options.core})
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
+    limit = _popcount_limit()  # on the core, and with the priority, that the delegate gets
     rows = [_measure(path, options, mobilenet, limit) for path in files]
-    print(f"{_cpu()}, {options.implementation}, {options.threads} thread(s)")
+    print(f"{_cpu()}, {options.implementation}, {options.threads} thread(s), copies {_copied(options.threads)}")
     for row in rows:
         print(json.dumps(row))
     if options.json:
@@ -55,10 +57,12 @@ def main() -> None:
 def file_of(source: str) -> Path:
     if source.endswith(".tflite"):
         return Path(source)
-    path = CACHE / f"{source}.tflite"
+    name, _, weights = source.partition(":")
+    path = CACHE / f"{source.replace(':', '-')}.tflite"
     if not path.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "repbnn_edge.cli.main", "convert", source, "-o", str(path), "--no-verify"]
+        command = [sys.executable, "-m", "repbnn_edge.cli.main", "convert", name, "-o", str(path), "--no-verify"]
+        command += ["--float-weights", weights] if weights else []
         subprocess.run(command, check=True)
     return path
 
@@ -148,6 +152,7 @@ def _measure(path: Path, options: argparse.Namespace, mobilenet: bytes | None, l
         "faster_than_lce": round(fastest["lce"] / fastest["ours"], 1),
         "partition_ms": round(body, 3),
         "first_call_ms": {"ours": round(1e3 * ours.first, 1), "lce": round(1e3 * lce_first, 1)},
+        "peak_memory_mb": _peak_memory(path, options),
         "largest_difference": float(np.abs(actual - expected).max()),
         "same_top1": bool(np.argmax(actual) == np.argmax(expected)),
     }
@@ -175,6 +180,25 @@ def _partition_ms(data: bytes, sample: Any, options: argparse.Namespace, setting
     return min(sums)
 
 
+def _peak_memory(path: Path, options: argparse.Namespace) -> dict[str, float | None]:
+    """Of a process that does nothing else, above what it had when the runtime was imported; the file is in it."""
+    import repbnn_edge
+    from repbnn_edge.benching.presets import Effort
+
+    report = repbnn_edge.bench(
+        path,
+        runtimes=("litert", "lce"),
+        num_threads=(options.threads,),
+        delegate_options={"implementation": options.implementation},
+        effort=Effort(num_runs=2, min_secs=0.0, max_secs=10.0),
+        repeats=1,
+    )
+    peaks = [row.peak_memory_bytes for row in report.results]
+    return {
+        name: None if peak is None else round(peak / 1e6, 1) for name, peak in zip(("ours", "lce"), peaks, strict=True)
+    }
+
+
 def _binary_macs(path: Path) -> int:
     import repbnn_edge
 
@@ -182,13 +206,26 @@ def _binary_macs(path: Path) -> int:
 
 
 def _popcount_limit() -> float | None:
-    """Binary MACs a second of the loop in limit.cc; None when the bench is not built or finds its loop wrong."""
+    """Binary MACs a second of the loop in limit.cc; None, with a word, when it is not built or finds its loop wrong."""
     bench = ROOT / "build/native/native/kernels/bconv2d_bench"
     if not bench.exists():
+        print(f"no popcount limit: {bench} is not built (-DREPBNN_BENCHMARKS=ON)", file=sys.stderr)
         return None
     printed = subprocess.run([bench, "auto", "1"], capture_output=True, text=True).stdout
-    found = re.search(r"limit[^0-9]*([0-9.]+) *TMAC", printed)
-    return float(found[1]) * 1e12 if found else None
+    found = re.search(r"limit: ([0-9.]+) TMAC/s .*\(valid\)", printed)
+    if found is None:
+        print(
+            f"no popcount limit: {printed.partition(chr(10))[0] or 'this processor has no such loop'}", file=sys.stderr
+        )
+        return None
+    return float(found[1]) * 1e12
+
+
+def _copied(threads: int) -> str:
+    from repbnn_edge.benching.ceilings import roofline
+
+    rates = roofline(threads, ())
+    return "not measured (make native)" if rates is None else f"{rates['bytes_per_s'] / 1e9:.1f} GB/s"
 
 
 def _cpu() -> str:
