@@ -145,6 +145,20 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     return StorageError(str(path), why, advice.get(error.errno or 0, "choose another place and run again"))
 
 
+def check_output(path: Path) -> None:
+    """Raise StorageError where ``path`` cannot be written as far as can be told; nothing is opened."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        code = errno.ENOENT
+    elif path.is_dir():
+        code = errno.EISDIR
+    elif not os.access(folder if path.is_file() or not path.exists() else path, os.W_OK):
+        code = errno.EACCES
+    else:
+        return
+    raise storage_error(path, OSError(code, os.strerror(code)))
+
+
 def read_input(path: Path, *, limit: int = 4 << 30) -> bytes:
     """Read a whole file that a user named.
 

@@ -140,6 +140,15 @@ def test_a_place_that_cannot_be_written_is_a_storage_error(tmp_path: Path, name:
         files.write_whole(tmp_path / name, b"x")
 
 
+def test_an_output_is_checked_before_work_goes_into_it(tmp_path: Path) -> None:
+    files.check_output(tmp_path / "new")
+    files.check_output(Path("/dev/null"))
+    assert list(tmp_path.iterdir()) == []
+    for path, words in ((tmp_path / "no" / "new", "create the folder"), (tmp_path, "not a folder")):
+        with pytest.raises(StorageError, match=words):
+            files.check_output(path)
+
+
 def test_inputs_are_checked_before_they_are_read(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     (tmp_path / "large").write_bytes(b"12345")

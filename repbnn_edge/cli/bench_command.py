@@ -11,7 +11,7 @@ import typer
 
 from repbnn_edge.cli import devices_command
 from repbnn_edge.cli.output import print_json
-from repbnn_edge.errors import InconclusiveError, RepbnnError, StorageError, UsageError
+from repbnn_edge.errors import InconclusiveError, RepbnnError, UsageError
 
 if TYPE_CHECKING:
     from repbnn_edge.benching.report import BenchReport, BenchResult
@@ -125,7 +125,7 @@ def command(
         measured = here.model_copy(update={"results": [*here.results, *(measured.results if measured else [])]})
     assert measured is not None
     measured = gate.applied(measured)
-    if measured.results:
+    if as_json and measured.results:
         outputs.write(measured)
     if as_json:
         print_json("bench", measured.to_json())
@@ -133,6 +133,7 @@ def command(
         from repbnn_edge.cli.bench_table import show
 
         show(measured, memory=report_peak_memory)
+        outputs.write(measured)  # behind the table, which a disk that is full by now shall not cost
     if measured.interrupted:
         raise KeyboardInterrupt
     _raise_verdict(measured, gate, strict=strict)
@@ -181,9 +182,13 @@ class _Outputs:
 
     def check(self) -> None:
         """Before anything runs: a folder that is not there must not cost ten minutes."""
-        for path in (self.json, self.csv, self.page):
-            if path is not None and not path.absolute().parent.is_dir():
-                raise StorageError(str(path), "there is no such folder", "create the folder first")
+        from repbnn_edge.files import check_output
+
+        paths = [path for path in (self.json, self.csv, self.page) if path is not None]
+        for path in paths:
+            check_output(path)
+            if paths.count(path) > 1 and (path.is_file() or not path.exists()):
+                raise UsageError(str(path), "two reports would be written there", "give each a file of its own")
 
     def write(self, report: BenchReport) -> None:
         import json

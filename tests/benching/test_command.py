@@ -57,6 +57,8 @@ def test_all_files_are_written_and_agree(rep_small: Path, tmp_path: Path, capsys
     [
         (["--output", "/nowhere/a.json"], 9, "create the folder"),
         (["--report", "/nowhere/a.html"], 9, "create the folder"),
+        (["--csv", "/tmp"], 9, "not a folder"),
+        (["--csv", "/tmp/one", "--output", "/tmp/one"], 2, "a file of its own"),
         (["--fail-if-slower", "5%"], 2, "--baseline or --against"),
         (["--fail-if-slower", "much", "--against", "x.tflite"], 2, "5%"),
         (["--baseline", "/nowhere/old.json"], 3, "no such file"),
@@ -82,6 +84,18 @@ def test_a_full_disk_of_this_machine_is_told_as_one(rep_small: Path, tmp_path: P
     error = json.loads(done.stdout)["error"]
     assert (done.returncode, error["code"], error["what"]) == (9, 9, str(tmp_path)), done.stderr
     assert "no space left" in error["why"] and "free some space" in error["do"]
+
+
+def test_a_disk_that_is_full_at_the_end_costs_no_table(
+    measured: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured(made_up.result(5.0))
+    (tmp_path / "full").symlink_to("/dev/full")
+    assert main.run(["bench", "net.tflite", "--output", str(tmp_path / "full")]) == 9
+    printed = capsys.readouterr()
+    assert "conclusive" in printed.out and "no space left" in printed.err
+    assert main.run(["bench", "net.tflite", "--output", str(tmp_path / "full"), "--json"]) == 9
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == 9
 
 
 def test_a_library_for_devices_is_not_taken_for_this_machines(
