@@ -5,6 +5,8 @@
 
 namespace repbnn {
 
+// Compiled for streaming mode, or nothing but general registers. A function of the first kind is made one by a cast,
+// which its callers, in other files, cannot see through: the compiler would change the mode by itself around each call.
 using StreamingWork = void (*)(void* context);
 
 #if defined(REPBNN_SME2)
@@ -24,15 +26,6 @@ inline int streaming_lanes() { return 0; }
 inline void in_streaming_mode(StreamingWork work, void* context) { work(context); }
 inline void out_of_streaming_mode(StreamingWork work, void* context) { work(context); }
 #endif
-
-// A function compiled for streaming mode as plain work. The compiler is not to see through it, or it would change the
-// mode by itself around each call.
-template <typename Function>
-StreamingWork as_work(Function function) {
-  auto work = reinterpret_cast<StreamingWork>(function);
-  __asm__("" : "+r"(work));
-  return work;
-}
 
 }  // namespace repbnn
 

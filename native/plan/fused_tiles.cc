@@ -76,10 +76,12 @@ void FusedPlan::run_step(int s, const BoundStep& bound, const Area& area, int th
   if (options_.profile) return run_timed(s, bound, area, thread);
   const StepForm form = steps_.steps[s].form;
   if (form == StepForm::kBconv2d) return run_conv(s, bound, area, thread);
+#if defined(REPBNN_SME2)
   if (form == StepForm::kPointwise && streaming_) {
-    return run_pointwise_streaming(
-        {&prepared_[s].program, &bound.source, &bound.maps, area.y0, area.y1, area.x0, area.x1});
+    PointwiseArea all{&prepared_[s].program, &bound.source, &bound.maps, area.y0, area.y1, area.x0, area.x1};
+    return kSme2Pointwise(&all);
   }
+#endif
   struct Other {
     FusedPlan* plan;
     int s;

@@ -361,13 +361,8 @@ void run_job(void* context) REPBNN_STREAMING {
   }
 }
 
-struct CountJob {
-  const WholeLayer& layer;
-  const PixelStrip& strip;
-};
-
 void run_count_job(void* context) REPBNN_STREAMING {
-  const CountJob& job = *static_cast<const CountJob*>(context);
+  const WholeStrip& job = *static_cast<const WholeStrip*>(context);
   const WholeLayer& l = job.layer;
   const PixelStrip& p = job.strip;
   const Strip s{l,
@@ -387,15 +382,7 @@ void run_count_job(void* context) REPBNN_STREAMING {
 
 }  // namespace
 
-void count_sme2_neon(const WholeLayer& layer, const PixelStrip& strip) {
-  CountJob job{layer, strip};
-  in_streaming_mode(as_work(run_count_job), &job);
-}
-
-// May be in streaming mode already.
-__attribute__((target("general-regs-only"))) void run_sme2(const WholeCall& call) {
-  void* const context = const_cast<WholeCall*>(&call);
-  call.call.streaming ? as_work(run_job)(context) : in_streaming_mode(as_work(run_job), context);
-}
+const StreamingWork kSme2Call = reinterpret_cast<StreamingWork>(run_job);
+const StreamingWork kSme2Count = reinterpret_cast<StreamingWork>(run_count_job);
 
 }  // namespace repbnn

@@ -36,4 +36,16 @@ WholeLayer Bconv2d::whole_layer() const {
           &epilogue_};
 }
 
+#if defined(REPBNN_SME2)
+void run_sme2(const WholeCall& call) {
+  void* const context = const_cast<WholeCall*>(&call);
+  call.call.streaming ? kSme2Call(context) : in_streaming_mode(kSme2Call, context);
+}
+
+void count_sme2_neon(const WholeLayer& layer, const PixelStrip& strip) {
+  WholeStrip whole{layer, strip};
+  in_streaming_mode(kSme2Count, &whole);
+}
+#endif
+
 }  // namespace repbnn

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/streaming.h"
 #include "kernels/bconv2d/bconv2d.h"
 #include "kernels/pointwise/tile.h"
 
@@ -80,6 +81,15 @@ struct WholeCall {
   WholeLayer layer;
   const Bconv2d::Call& call;
 };
+
+// A strip of a layer.
+struct WholeStrip {
+  const WholeLayer& layer;
+  const PixelStrip& strip;
+};
+
+// What SME2's kernels do in streaming mode: with a WholeCall, with a WholeStrip.
+extern const StreamingWork kSme2Call, kSme2Count;
 
 // `lanes` 0: of a streaming vector, see lanes_of. One of the three functions is there.
 struct Bconv2dKernel {

@@ -114,18 +114,6 @@ REPBNN_STREAMING_INLINE MapReader reader(const FloatMap& map, const StreamingTil
       (void)p;                  \
       body;                     \
     }                           \
-    if constexpr (P > 2) {      \
-      constexpr int p = 2;      \
-      Quad& v = v2;             \
-      (void)p;                  \
-      body;                     \
-    }                           \
-    if constexpr (P > 3) {      \
-      constexpr int p = 3;      \
-      Quad& v = v3;             \
-      (void)p;                  \
-      body;                     \
-    }                           \
   } while (false)
 
 template <int P>
@@ -135,10 +123,8 @@ void run_block(const StreamingTile& t, const float* source, int x) REPBNN_STREAM
   const int channels = t.channels, width = 4 * static_cast<int>(svcntw());
   const svcount_t live = svwhilelt_c32(static_cast<int64_t>(0), static_cast<int64_t>(channels), 4), all = svptrue_c32();
   float buffer[P * kMostQuad];
-  Quad v0 = repeated(source, t.source_vectors, live), v1 = v0, v2 = v0, v3 = v0;
+  Quad v0 = repeated(source, t.source_vectors, live), v1 = v0;
   if constexpr (P > 1) v1 = repeated(source + t.source_stride, t.source_vectors, live);
-  if constexpr (P > 2) v2 = repeated(source + 2 * t.source_stride, t.source_vectors, live);
-  if constexpr (P > 3) v3 = repeated(source + 3 * t.source_stride, t.source_vectors, live);
   for (const PackedProgram::Op* op = t.program->ops(); op != end; ++op) {
     const FloatMap& map = t.bindings->floats[op->map];
     switch (op->kind) {
@@ -213,28 +199,149 @@ void run_block(const StreamingTile& t, const float* source, int x) REPBNN_STREAM
   }
 }
 
+// ---- The programs of chains.inc, each one loop over pixels without a switch. A quad's constants are loaded for every
+// two pixels, by one instruction each: they are too many for the registers.
+
+// Where a step that names a map finds the first pixel's channels; `vectors`: as StreamingTile::source_vectors.
+struct MapStep {
+  char* pixel;
+  ptrdiff_t stride;  // bytes
+  int vectors;
+};
+
+struct ChainMaps {
+  MapStep steps[kMaxSteps];
+  int count = 0;
+};
+
+// Steps on two pixels: the one at `offset` strides of each map, and the next; P 1: the first alone.
+template <int P, StepKind... kKinds>
+struct Steps {
+  static REPBNN_STREAMING_INLINE void run(const MapStep*, const float*, ptrdiff_t, Quad, Quad) REPBNN_STREAMING {}
+};
+
+template <int P, StepKind kKind, StepKind... kRest>
+struct Steps<P, kKind, kRest...> {
+  static REPBNN_STREAMING_INLINE void run(const MapStep* map, const float* vector, ptrdiff_t pixel, Quad v0,
+                                          Quad v1) REPBNN_STREAMING {
+    const svcount_t all = svptrue_c32();
+    const ptrdiff_t width = 4 * static_cast<ptrdiff_t>(svcntw());
+    if constexpr (kKind == StepKind::kMul || kKind == StepKind::kAdd || kKind == StepKind::kPrelu) {
+      const Quad w = svld1_x4(all, vector);
+      vector += width;
+      REPBNN_EACH_PIXEL(v = kKind == StepKind::kMul ? mul(v, w) : kKind == StepKind::kAdd ? add(v, w) : prelu(v, w));
+    } else if constexpr (kKind == StepKind::kAddMap || kKind == StepKind::kStore) {
+      auto* at = reinterpret_cast<float*>(map->pixel + pixel * map->stride);
+      const ptrdiff_t next = map->stride / static_cast<ptrdiff_t>(sizeof(float));
+      if constexpr (kKind == StepKind::kStore) {
+        REPBNN_EACH_PIXEL(svst1(all, at + p * next, v));
+      } else {
+        REPBNN_EACH_PIXEL(v = add(v, repeated(at + p * next, map->vectors, all)));
+      }
+      ++map;
+    } else if constexpr (kKind == StepKind::kSign) {
+      REPBNN_EACH_PIXEL(store_predicate(map->pixel + (pixel + p) * map->stride, negative(v)));
+      ++map;
+    } else if constexpr (kKind == StepKind::kSignAdd) {
+      const Quad w = svld1_x4(all, vector);
+      vector += width;
+      REPBNN_EACH_PIXEL(store_predicate(map->pixel + (pixel + p) * map->stride, negative(add(v, w))));
+      ++map;
+    } else if constexpr (kKind == StepKind::kSignMulAdd) {
+      const Quad scale = svld1_x4(all, vector), shift = svld1_x4(all, vector + width);
+      vector += 2 * width;
+      REPBNN_EACH_PIXEL(store_predicate(map->pixel + (pixel + p) * map->stride, negative(add(mul(v, scale), shift))));
+      ++map;
+    } else {
+      static_assert(kKind == StepKind::kClamp, "chains.inc has a step that this file does not know");
+      // Its bounds stand in the map's place.
+      const float* bounds = reinterpret_cast<const float*>(map->pixel);
+      REPBNN_EACH_PIXEL(v = lowered(raised(v, bounds[0]), bounds[1]));
+      ++map;
+    }
+    Steps<P, kRest...>::run(map, vector, pixel, v0, v1);
+  }
+};
+
+template <StepKind... kKinds>
+void run_chain(const StreamingTile& t, const MapStep* maps) REPBNN_STREAMING {
+  const svcount_t all = svptrue_c32();
+  const float *source = t.source, *vectors = t.vectors;
+  ptrdiff_t pixel = 0;
+  for (; pixel + 2 <= t.pixels; pixel += 2, source += 2 * t.source_stride) {
+    __asm__("" : "+r"(vectors));  // not to be loaded before the loop
+    Steps<2, kKinds...>::run(maps, vectors, pixel, repeated(source, t.source_vectors, all),
+                             repeated(source + t.source_stride, t.source_vectors, all));
+  }
+  if (pixel == t.pixels) return;
+  const Quad v = repeated(source, t.source_vectors, all);
+  Steps<1, kKinds...>::run(maps, vectors, pixel, v, v);
+}
+
+// How many vectors of a map lie behind one another from a channel on, until its modulo makes them repeat; 0: it wraps
+// inside a vector.
+int repeats(const FloatMap& map, int channel, int channels) REPBNN_STREAMING {
+  const int lanes = static_cast<int>(svcntw());
+  if (!wraps(map, channel, channels)) return 4;
+  if (map.modulo == lanes) return 1;
+  return map.modulo == 2 * lanes && channel % map.modulo == 0 ? 2 : 0;
+}
+
+// False where a map is not in the plain form that chains read and write.
+bool find_maps(const StreamingTile& t, ChainMaps* maps) REPBNN_STREAMING {
+  if (t.channels != 4 * static_cast<int>(svcntw())) return false;
+  const PackedProgram::Op* const end = t.program->ops() + t.program->op_count();
+  for (const PackedProgram::Op* op = t.program->ops(); op != end; ++op) {
+    const FloatMap& map = t.bindings->floats[op->map];
+    const BitMap& bits = t.bindings->bits[op->map];
+    MapStep step{nullptr, 0, 4};
+    switch (op->kind) {
+      case StepKind::kClamp: step.pixel = reinterpret_cast<char*>(const_cast<float*>(&op->lo)); break;
+      case StepKind::kAddMap:
+      case StepKind::kStore:
+        step.stride = map.pixel_stride * static_cast<ptrdiff_t>(sizeof(float));
+        step.pixel = reinterpret_cast<char*>(map.at(t.y, t.x) + t.channel);
+        if (op->kind == StepKind::kStore) break;
+        step.vectors = repeats(map, t.channel, t.channels);
+        if (step.vectors == 0) return false;
+        step.pixel = reinterpret_cast<char*>(map.at(t.y, t.x) + channel_of(map, t.channel));
+        break;
+      case StepKind::kSign:
+      case StepKind::kSignAdd:
+      case StepKind::kSignMulAdd: {
+        const int bit = bits.channel_offset + t.channel, last = bit + t.channels;
+        if (bit % 8 != 0 || (last >= bits.channels && last % kWordBits != 0)) return false;
+        step.stride = bits.pixel_stride * static_cast<ptrdiff_t>(sizeof(uint32_t));
+        step.pixel = reinterpret_cast<char*>(bits.at(t.y, t.x)) + bit / 8;
+        break;
+      }
+      default: continue;
+    }
+    maps->steps[maps->count++] = step;
+  }
+  return true;
+}
+
+using RunChain = void (*)(const StreamingTile&, const MapStep*) REPBNN_STREAMING;
+constexpr RunChain kChains[] = {
+#define REPBNN_CHAIN(...) run_chain<__VA_ARGS__>,
+#include "kernels/pointwise/chains.inc"
+#undef REPBNN_CHAIN
+};
+
 }  // namespace
 
 void pointwise_sme2(const StreamingTile& t) REPBNN_STREAMING {
+  const int chain = t.program->chain();
+  ChainMaps maps;
+  if (chain >= 0 && find_maps(t, &maps)) return kChains[chain](t, maps.steps);
   const float* source = t.source;
   int x = t.x, left = t.pixels;
-  for (; left >= 4; left -= 4, x += 4, source += 4 * t.source_stride) run_block<4>(t, source, x);
-  if (left >= 2) {
-    run_block<2>(t, source, x);
-    left -= 2, x += 2, source += 2 * t.source_stride;
-  }
+  for (; left >= 2; left -= 2, x += 2, source += 2 * t.source_stride) run_block<2>(t, source, x);
   if (left > 0) run_block<1>(t, source, x);
 }
 
 namespace {
-
-// So many vectors of the source lie behind one another at channel `channel`; 0: its modulo wraps at another place.
-int source_vectors(const FloatMap& source, int channel, int channels) REPBNN_STREAMING {
-  const int lanes = static_cast<int>(svcntw());
-  if (!wraps(source, channel, channels)) return 4;
-  if (source.modulo == lanes) return 1;
-  return source.modulo == 2 * lanes && channel % source.modulo == 0 ? 2 : 0;
-}
 
 void run_area(void* area) REPBNN_STREAMING {
   const PointwiseArea& a = *static_cast<const PointwiseArea*>(area);
@@ -245,7 +352,7 @@ void run_area(void* area) REPBNN_STREAMING {
   for (int y = a.y0; y < a.y1; ++y) {
     for (int first = 0; first < lanes_total; first += quad) {
       const int channels = lanes_total - first < quad ? lanes_total - first : quad;
-      const int vectors = source_vectors(source, first, channels);
+      const int vectors = repeats(source, first, channels);
       StreamingTile tile{
           &program, a.bindings, nullptr, nullptr, source.pixel_stride,           vectors == 0 ? 4 : vectors,
           0,        channels,   y,       a.x0,    vectors == 0 ? 1 : a.x1 - a.x0};
@@ -268,12 +375,6 @@ void run_area(void* area) REPBNN_STREAMING {
 
 }  // namespace
 
-void run_pointwise_sme2(const PointwiseArea& area) {
-  in_streaming_mode(as_work(run_area), const_cast<PointwiseArea*>(&area));
-}
-
-__attribute__((target("general-regs-only"))) void run_pointwise_streaming(const PointwiseArea& area) {
-  as_work(run_area)(const_cast<PointwiseArea*>(&area));
-}
+const StreamingWork kSme2Pointwise = reinterpret_cast<StreamingWork>(run_area);
 
 }  // namespace repbnn

@@ -23,7 +23,10 @@ RunTile pointwise_tile(Isa isa) {
 void run_pointwise(Isa isa, const PackedProgram& program, const FloatMap& source, const Bindings& bindings, int y0,
                    int y1, int x0, int x1) {
 #if defined(REPBNN_SME2)
-  if (isa == Isa::kSme2) return run_pointwise_sme2({&program, &source, &bindings, y0, y1, x0, x1});
+  if (isa == Isa::kSme2) {
+    PointwiseArea area{&program, &source, &bindings, y0, y1, x0, x1};
+    return in_streaming_mode(kSme2Pointwise, &area);
+  }
 #endif
   const RunTile run = pointwise_tile(isa);
   const int groups = (program.lanes_total() + kLanes - 1) / kLanes;

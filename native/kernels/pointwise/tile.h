@@ -2,6 +2,7 @@
 #ifndef REPBNN_KERNELS_POINTWISE_TILE_H_
 #define REPBNN_KERNELS_POINTWISE_TILE_H_
 
+#include "base/streaming.h"
 #include "kernels/pointwise/pointwise.h"
 
 namespace repbnn {
@@ -27,13 +28,8 @@ struct PointwiseArea {
   const Bindings* bindings;
   int y0, y1, x0, x1;
 };
-void run_pointwise_sme2(const PointwiseArea& area);
-// From inside in_streaming_mode.
-#if defined(REPBNN_SME2)
-void run_pointwise_streaming(const PointwiseArea& area);
-#else
-inline void run_pointwise_streaming(const PointwiseArea&) {}
-#endif
+// On an area, in streaming mode.
+extern const StreamingWork kSme2Pointwise;
 
 using RunTile = void (*)(const PointwiseTile& tile);
 
