@@ -139,6 +139,7 @@ def _ready(places: Sequence[Device], seconds: float) -> Iterator[list[tuple[Devi
             cleaning.callback(place.close)
         for place in places:
             place.prepare(seconds)
+            place.state(place.usable_cores())  # one whose state is not true is refused, rather than lost on the way
         yield [(place, place.facts()) for place in places]
 
 

@@ -218,7 +218,7 @@ def test_gone_while_cleaning(pixel: Adbd, model: Model, capsys: Capture) -> None
 
     def count(service: str) -> None:
         states[0] += "scaling_cur_freq" in service
-        if states[0] == 2:  # the state after the last process: cleaning is next
+        if states[0] == 3:  # once made ready, before and after the one process: cleaning is next
             threading.Timer(0.15, pixel.pull).start()
 
     pixel.on_open = count

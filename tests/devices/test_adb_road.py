@@ -98,9 +98,11 @@ def test_the_phones_state_is_in_the_verdict(
 
 def test_an_overridden_thermal_status_is_refused(pixel: Adbd, model: Model, capsys: Capture) -> None:
     pixel.system.write("/far-bin/thermal", "IsStatusOverride: true\nThermal Status: 0\n")
-    code, _, err = bench(capsys, model(), "pixel")
+    code, body, _ = bench(capsys, model(), "pixel")
     assert code == 6
-    assert "thermalservice reset" in err
+    assert "overridden" in body["error"]["why"]
+    assert "thermalservice reset" in body["error"]["do"]
+    assert pixel.system.ours() == CLEAN
 
 
 CORES = """
