@@ -98,7 +98,7 @@ def build(abi: str) -> list[Path]:
 
 
 def compile_targets(abi: str, *targets: str, settings: Sequence[str] = ()) -> Path:
-    """Build targets of native/ for an ABI; gives the build folder. CMake remembers ``settings`` in it.
+    """Build targets of native/ for an ABI; gives the build folder. ``settings`` are CMake's and win over our own.
 
     Raises:
         UnsupportedError: as ``build``.
@@ -111,10 +111,10 @@ def compile_targets(abi: str, *targets: str, settings: Sequence[str] = ()) -> Pa
     rules = _ALL[abi]
     toolchain = ROOT / "native" / "toolchains" / rules.toolchain
     forget_other_toolchain(tree)
-    settings = [*settings, f"-DCMAKE_TOOLCHAIN_FILE={toolchain}", f"-DCMAKE_MAKE_PROGRAM={ninja}"]
-    settings += ["-DREPBNN_TESTS=OFF", "-DREPBNN_BENCHMARKS=ON"]  # the benchmarks where a target names one
-    settings += [f"-DANDROID_ABI={rules.android}"] if rules.android else []
-    _run(abi, [cmake, "-S", ROOT, "-B", tree, "-G", "Ninja", f"-DREPBNN_PYTHON={sys.executable}", *settings])
+    own = [f"-DCMAKE_TOOLCHAIN_FILE={toolchain}", f"-DCMAKE_MAKE_PROGRAM={ninja}"]
+    own += ["-DREPBNN_TESTS=OFF", "-DREPBNN_BENCHMARKS=ON"]  # the benchmarks where a target names one
+    own += [f"-DANDROID_ABI={rules.android}"] if rules.android else []
+    _run(abi, [cmake, "-S", ROOT, "-B", tree, "-G", "Ninja", f"-DREPBNN_PYTHON={sys.executable}", *own, *settings])
     jobs = os.environ.get("JOBS", str(os.cpu_count() or 1))
     _run(abi, [cmake, "--build", tree, "-j", jobs, "--target", *targets])
     return tree

@@ -21,20 +21,22 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tools" / "qemu")]
 import device  # noqa: E402
 import execution  # noqa: E402
 
+KERNELS = Path("native") / "kernels"
+
 pytestmark = pytest.mark.xdist_group("native_kernels")
 
 
 @pytest.fixture(scope="module")
 def programs(sme2_emulator: Callable[[int], list[str]]) -> Path:
-    """The folder of the kernels' test programs for 64-bit Arm."""
+    """The build folder with test programs for 64-bit Arm."""
     emulation.run_prefix("linux-aarch64")  # skips where there is no C library
     pytest.importorskip("ziglang")
     if not Path("/usr/src/googletest").is_dir():
         pytest.skip("GoogleTest's source is not installed")
     with emulation.alone("device"):
-        settings = ["-DREPBNN_KERNEL_TESTS=ON"]
-        tree = device.compile_targets("linux-aarch64", "bconv2d_test", "pointwise_test", settings=settings)
-    return tree / "native" / "kernels"
+        settings = ["-DREPBNN_TESTS=ON", "-DREPBNN_KERNEL_TESTS=ON"]
+        targets = ("bconv2d_test", "pointwise_test", "fusion_test")
+        return device.compile_targets("linux-aarch64", *targets, settings=settings)
 
 
 def emulated(words: list[str]) -> list[str]:
@@ -56,7 +58,7 @@ def run(words: list[str], program: Path, cases: int) -> None:
 def test_the_kernels_equal_the_definition(
     programs: Path, sme2_emulator: Callable[[int], list[str]], program: str, bits: int
 ) -> None:
-    run(sme2_emulator(bits), programs / program, 400 if bits in (256, 512) else 150)
+    run(sme2_emulator(bits), programs / KERNELS / program, 400 if bits in (256, 512) else 150)
 
 
 @pytest.mark.slow
@@ -65,12 +67,21 @@ def test_the_kernels_equal_the_definition(
 def test_the_kernels_equal_the_definition_in_every_case(
     programs: Path, sme2_emulator: Callable[[int], list[str]], program: str, bits: int
 ) -> None:
-    run(sme2_emulator(bits), programs / program, 30000)
+    run(sme2_emulator(bits), programs / KERNELS / program, 30000)
+
+
+def test_random_networks_equal_the_definition(programs: Path, sme2_emulator: Callable[[int], list[str]]) -> None:
+    # Through the plan: tiles, fused chains, rings and threads, with every instruction set that the emulator has.
+    (program,) = programs.rglob("fusion_test")
+    environment = {**os.environ, "REPBNN_TEST_NETWORKS": "15"}
+    command = [*emulated(sme2_emulator(512)), program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_outer_products_really_run(programs: Path, sme2_emulator: Callable[[int], list[str]]) -> None:
     for kernel in ("sme2", "sme2_neon"):
-        words = [*emulated(sme2_emulator(512)), str(programs / "bconv2d_test")]
+        words = [*emulated(sme2_emulator(512)), str(programs / KERNELS / "bconv2d_test")]
         executed = execution.executed([*words, f"--gtest_filter=Kernels/Bconv2dTest.CountsItsCalls/{kernel}"])
         classes = execution.by_class(executed)
         assert classes["bmopa"] > 0
@@ -80,7 +91,7 @@ def test_outer_products_really_run(programs: Path, sme2_emulator: Callable[[int]
 def test_a_processor_without_sme2_has_no_such_kernels(programs: Path) -> None:
     # The distribution's own qemu knows none of it: an instruction of it would end the program.
     done = subprocess.run(
-        [*emulation.run_prefix("linux-aarch64"), programs / "bconv2d_test", "--gtest_filter=*sme2*"],
+        [*emulation.run_prefix("linux-aarch64"), programs / KERNELS / "bconv2d_test", "--gtest_filter=*sme2*"],
         capture_output=True,
         text=True,
     )
