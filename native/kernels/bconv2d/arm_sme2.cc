@@ -59,7 +59,14 @@ REPBNN_STREAMING_INLINE void transpose(const Strip& s, const Run* runs, int run_
                                  run.x * g.stride_width - g.pad_left + kx * g.dilation_width) +
                            word;
     const ptrdiff_t step = g.stride_width * in.pixel_stride;
-    for (int p = 0; p < run.pixels; ++p, from += step) svld1_hor_za32(kTile, slice++, some, from);
+    int left = run.pixels;
+    for (; left >= 4; left -= 4, slice += 4, from += 4 * step) {
+      svld1_hor_za32(kTile, slice, some, from);
+      svld1_hor_za32(kTile, slice + 1, some, from + step);
+      svld1_hor_za32(kTile, slice + 2, some, from + 2 * step);
+      svld1_hor_za32(kTile, slice + 3, some, from + 3 * step);
+    }
+    for (; left > 0; --left, from += step) svld1_hor_za32(kTile, slice++, some, from);
   }
   int i = 0;
   for (; i + 4 <= words; i += 4) {
@@ -126,12 +133,12 @@ REPBNN_STREAMING_INLINE void count_tiles(const uint32_t* a, const uint32_t* b, i
   svzero_za();
   const uint32_t *a1 = P > 1 ? a + block : a, *a2 = P > 2 ? a + 2 * block : a, *a3 = P > 3 ? a + 3 * block : a;
   const uint32_t *b1 = F > 1 ? b + block : b, *b2 = F > 2 ? b + 2 * block : b, *b3 = F > 3 ? b + 3 * block : b;
-  int64_t k = 0;
-  for (; k + 4 * lanes <= block; k += 4 * lanes) {
-    const svuint32x4_t x0 = svld1_x4(all, a + k), x1 = P > 1 ? svld1_x4(all, a1 + k) : x0,
-                       x2 = P > 2 ? svld1_x4(all, a2 + k) : x0, x3 = P > 3 ? svld1_x4(all, a3 + k) : x0;
-    const svuint32x4_t y0 = svld1_x4(all, b + k), y1 = F > 1 ? svld1_x4(all, b1 + k) : y0,
-                       y2 = F > 2 ? svld1_x4(all, b2 + k) : y0, y3 = F > 3 ? svld1_x4(all, b3 + k) : y0;
+  const int64_t steps = block / lanes;
+  for (int64_t fours = steps / 4; fours > 0; --fours) {
+    const svuint32x4_t x0 = svld1_x4(all, a), x1 = P > 1 ? svld1_x4(all, a1) : x0, x2 = P > 2 ? svld1_x4(all, a2) : x0,
+                       x3 = P > 3 ? svld1_x4(all, a3) : x0;
+    const svuint32x4_t y0 = svld1_x4(all, b), y1 = F > 1 ? svld1_x4(all, b1) : y0, y2 = F > 2 ? svld1_x4(all, b2) : y0,
+                       y3 = F > 3 ? svld1_x4(all, b3) : y0;
 #define REPBNN_STEP(i)                                                                                     \
   multiply<P, F>(svget4(x0, i), svget4(x1, i), svget4(x2, i), svget4(x3, i), svget4(y0, i), svget4(y1, i), \
                  svget4(y2, i), svget4(y3, i))
@@ -139,14 +146,18 @@ REPBNN_STREAMING_INLINE void count_tiles(const uint32_t* a, const uint32_t* b, i
     REPBNN_STEP(1);
     REPBNN_STEP(2);
     REPBNN_STEP(3);
+    a += 4 * lanes, a1 += 4 * lanes, a2 += 4 * lanes, a3 += 4 * lanes;
+    b += 4 * lanes, b1 += 4 * lanes, b2 += 4 * lanes, b3 += 4 * lanes;
   }
-  for (; k < block; k += lanes) {
-    const svbool_t one = svptrue_b32();
-    const svuint32_t x0 = svld1(one, a + k), x1 = P > 1 ? svld1(one, a1 + k) : x0, x2 = P > 2 ? svld1(one, a2 + k) : x0,
-                     x3 = P > 3 ? svld1(one, a3 + k) : x0;
-    const svuint32_t y0 = svld1(one, b + k), y1 = F > 1 ? svld1(one, b1 + k) : y0, y2 = F > 2 ? svld1(one, b2 + k) : y0,
-                     y3 = F > 3 ? svld1(one, b3 + k) : y0;
+  const svbool_t one = svptrue_b32();
+  for (int64_t rest = steps % 4; rest > 0; --rest) {
+    const svuint32_t x0 = svld1(one, a), x1 = P > 1 ? svld1(one, a1) : x0, x2 = P > 2 ? svld1(one, a2) : x0,
+                     x3 = P > 3 ? svld1(one, a3) : x0;
+    const svuint32_t y0 = svld1(one, b), y1 = F > 1 ? svld1(one, b1) : y0, y2 = F > 2 ? svld1(one, b2) : y0,
+                     y3 = F > 3 ? svld1(one, b3) : y0;
     multiply<P, F>(x0, x1, x2, x3, y0, y1, y2, y3);
+    a += lanes, a1 += lanes, a2 += lanes, a3 += lanes;
+    b += lanes, b1 += lanes, b2 += lanes, b3 += lanes;
   }
 }
 
