@@ -130,9 +130,15 @@ def test_the_phone(true_phone: Adbd, resnet20: Path, large: Path, capsys: Captur
 
 
 def test_the_board(true_board: Sshd, resnet20: Path, large: Path, capsys: Capture) -> None:
-    code, body = bench(capsys, "ssh:board", str(resnet20), str(large))
+    code, body = bench(capsys, "ssh:board", str(resnet20), str(large), "--enable-op-profiling")
     assert code == 0
     check_rows(body, 2)
+    for row in body["results"]:
+        assert sum(op["share"] for op in row["ops"]) == pytest.approx(1)
+        assert sum(op["macs"] for op in row["ops"]) == sum(row["model"]["macs"].values())
+        assert {op["delegated"] for op in row["ops"] if op["binary"]} == {True}
+        assert ("CONV_2D", False) in {(op["type"], op["delegated"]) for op in row["ops"]}
+        assert row["roofline"] is None  # of an emulator
     assert {row["device"]["abi"] for row in body["results"]} == {"linux-aarch64"}
     assert true_board.far.settle(3) == {}
     assert true_board.far.ours("/home/far/.cache") == CLEAN
