@@ -321,6 +321,29 @@ TEST(Delegate, FilesAreWrittenNotBeforeThereIsSomethingToSay) {
   std::remove(path.c_str());
 }
 
+// Step by step, where nothing is fused and so every map is there to be looked at.
+TEST(Delegate, AProfileWithoutFusionCountsDenormals) {
+  const std::string path = ::testing::TempDir() + "denormals.json";
+  for (const bool tiny : {false, true}) {
+    const Handle delegate(create({{"profiling", path.c_str()}, {"fusion", "none"}}));
+    {
+      FakeNetwork network;
+      for (int c = 0; c < 16; ++c) {
+        if (tiny) static_cast<float*>(network.runtime.at(network.multiplier).data)[c] = 1e-43f;
+        if (tiny) static_cast<float*>(network.runtime.at(network.bias).data)[c] = 1e-44f;
+      }
+      ASSERT_EQ(run(network, delegate.get()), kTfLiteOk);
+    }
+    std::stringstream text;
+    text << std::ifstream(path).rdbuf();
+    const std::string json = text.str();
+    const size_t at = json.find("\"denormals\": ", json.find("\"LceBconv2d\""));
+    ASSERT_NE(at, std::string::npos) << json;
+    EXPECT_EQ(std::atoi(json.c_str() + at + 13), tiny ? 5 * 5 * 16 : 0) << json;
+  }
+  std::remove(path.c_str());
+}
+
 TEST(Delegate, WhatIsRequiredInVainIsExplainedToo) {
   const std::string path = ::testing::TempDir() + "required.json";
   FakeNetwork network;
