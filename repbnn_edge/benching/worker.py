@@ -65,7 +65,7 @@ def _serve(request: dict[str, Any], events: TextIO) -> None:
     facts = vars(session.delegate) if session.delegate else None
     kernels = _float_kernels(session)
     _emit(events, "loaded", init_ms=init_ms, runtime=list(session.runtime), delegate=facts, float_kernels=kernels)
-    _first(session, request.get("input"), events)
+    _first(session, request["input"], events)
     if request.get("check_only"):
         return
     warmup = warm_up(session.invoke, least_runs=request["warmup_runs"])
@@ -88,13 +88,9 @@ def _pin(cores: list[int] | None, events: TextIO) -> None:
         _emit(events, "affinity", refused=getattr(error, "strerror", None) or "this system has no affinity")
 
 
-def _first(session: Session, source: str | None, events: TextIO) -> None:
+def _first(session: Session, source: str, events: TextIO) -> None:
     """The first inference, its answer, and whether the second says the same: a wrong answer must not be timed."""
-    if source is None:
-        sample = np.random.default_rng(0).standard_normal(session.input_shape)
-    else:
-        sample = np.frombuffer(Path(source).read_bytes(), session.input_type)
-    session.set_input(sample)
+    session.set_input(np.frombuffer(Path(source).read_bytes(), session.input_type))
     began = time.perf_counter()
     session.invoke()
     first_ms = (time.perf_counter() - began) * 1e3

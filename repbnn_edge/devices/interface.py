@@ -43,7 +43,9 @@ class Device(Protocol):
 
         Args:
             request: ``file``, ``runtime``, ``num_threads``, ``delegate``, ``delegate_options``, ``effort``,
-                ``warmup_runs`` and ``cores``, as ``benching.worker`` reads them.
+                ``warmup_runs``, ``cores`` and ``input`` (a file with the raw bytes of all inputs), as
+                ``benching.worker`` reads them; ``profile`` asks for the operators' times, ``roofline`` for the
+                machine's ceilings beside them.
             limit: seconds, kept where the process runs.
 
         Raises:

@@ -190,7 +190,7 @@ class RemoteDevice:
             "--model": Path(request["file"]),
             "--runtime-library": self._runtime(request["runtime"], files),
             "--delegate": self._delegate(request, files),
-            "--input": Path(request["input"]) if request.get("input") else None,
+            "--input": Path(request["input"]),
         }
         return files.runner, {option: path for option, path in given.items() if path is not None}
 
