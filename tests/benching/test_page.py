@@ -54,6 +54,8 @@ def test_emulated_rows_have_no_roof_no_latency_and_say_so() -> None:
     page = view.page(made_up.report(made_up.result(5.0, ops=True, reasons=emulated, roofline=ceilings)))
     assert page.roof is None and "under emulation" in page.roof_note
     assert page.distributions is None and page.scatter is None and page.rows[0].median == "-"
+    beside = view.page(made_up.report(made_up.result(5.0, reasons=emulated), made_up.full().results[0]))
+    assert beside.roof is not None and {point.number for point in beside.roof.points} == {2}
     text = render(made_up.report(made_up.result(5.0, reasons=emulated)))
     assert "Left out: these rows ran under emulation" in text
 

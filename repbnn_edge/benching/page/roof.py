@@ -41,17 +41,22 @@ class Roof:
 
 def roof(numbered: Sequence[tuple[int, BenchResult]]) -> tuple[Roof | None, str]:
     """The chart of the first row with ceilings and binary steps, and of its device's; or why there is none."""
-    if any(reason.code == "emulated" for _, result in numbered for reason in result.verdict.reasons):
+    real = [(number, result) for number, result in numbered if not _emulated(result)]
+    if not real:
         return None, "Left out: these rows ran under emulation, whose ceilings are not those of any machine."
-    known = [(number, result) for number, result in numbered if result.roofline and _steps(result)]
+    known = [(number, result) for number, result in real if result.roofline and _steps(result)]
     if not known:
-        if any(result.ops for _, result in numbered):
+        if any(result.ops for _, result in real):
             return None, "Left out: this machine's ceilings were not measured, or no row has binary steps."
         return None, "Left out: no row's operators were timed (--enable-op-profiling)."
     first = known[0][1]
     same = [(n, r) for n, r in known if r.device == first.device and r.config.num_threads == first.config.num_threads]
     assert first.roofline is not None
     return _chart(same, first.roofline, first.config.num_threads), ""
+
+
+def _emulated(result: BenchResult) -> bool:
+    return any(reason.code == "emulated" for reason in result.verdict.reasons)
 
 
 def _steps(result: BenchResult) -> list[tuple[float, float, str]]:
