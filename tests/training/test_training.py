@@ -59,6 +59,17 @@ def test_the_log_has_a_line_an_epoch(images: Any, tmp_path: Path) -> None:
     assert rows[-1]["test_top1"] != "nan"
 
 
+def test_every_epoch_and_seed_has_an_order_of_its_own(images: Any, tmp_path: Path) -> None:
+    orders = []
+    for seed in (3, 4):
+        job = engine.Run(TINY, seed, tmp_path / str(seed), images, images)
+        for epoch in (0, 1):
+            job._plan(epoch)
+            orders.append((*job._order.tolist(), float(job._draws[0, 0, 0])))
+    assert len(set(orders)) == 4
+    assert all(sorted(order[:-1]) == list(range(32)) for order in orders)
+
+
 def test_a_killed_run_logs_each_epoch_once(images: Any, tmp_path: Path) -> None:
     """The checkpoint is of the middle of the first epoch, and the kill came after the second one was logged."""
     first = run(tmp_path, images)
@@ -180,7 +191,12 @@ def test_a_teacher_is_asked_where_the_recipe_distils(images: Any, tmp_path: Path
     logits = torch.randn(8, 10)
     pixels, labels = torch.randn(8, 3, 32, 32), torch.randint(0, 10, (8,))
     taught_logits = taught(pixels)
-    assert student._objective(taught_logits * 1.0, pixels, labels) < student._objective(logits, pixels, labels)
+    cross_entropy, softmax = torch.nn.functional.cross_entropy, torch.nn.functional.log_softmax
+    for answers in (taught_logits, logits):  # no divergence, and some
+        mine, wanted = softmax(answers / 4, 1), softmax(taught_logits / 4, 1)
+        divergence = (wanted.exp() * (wanted - mine)).sum(1).mean()
+        expected = 0.3 * cross_entropy(answers, labels) + 0.7 * 16 * divergence
+        torch.testing.assert_close(student._objective(answers, pixels, labels), expected, rtol=0.02, atol=0.02)
     engine.train([student])
     assert student.done
     with pytest.raises(UsageError, match="needs a teacher"):
