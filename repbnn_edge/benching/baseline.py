@@ -102,9 +102,14 @@ def applied(report: BenchReport, path: Path) -> BenchReport:
 
 
 def slower(report: BenchReport, allowed: float, *, than_baseline: bool) -> list[tuple[BenchResult, float]]:
-    """Rows that are surely slower than allowed, with the ratio: than the baseline, or than the row's references."""
+    """Rows that are surely slower than allowed, with the ratio: than the baseline, or than the row's references.
+
+    Rows without a latency, emulated ones, are neither slow nor fast.
+    """
     found = []
     for row in report.results:
+        if row.latency_ms is None:
+            continue
         beside = [row.baseline] if than_baseline else row.references
         ratios = [one.ratio for one in beside if one and is_slower(one.ci95, allowed)]
         if ratios:

@@ -144,6 +144,14 @@ def test_without_a_baseline_references_decide(measured: Any, capsys: pytest.Capt
     assert "new.tflite" in capsys.readouterr().err
 
 
+def test_an_emulators_time_fails_no_build(measured: Any) -> None:
+    emulated = [{"code": "emulated", "detail": "it is an Android emulator"}]
+    measured(made_up.result(5.0), made_up.result(6.0, "new.tflite", reasons=emulated))
+    flags = ["bench", "x.tflite", "--against", "y.tflite", "--fail-if-slower", "5%"]
+    assert main.run(flags) == 0
+    assert main.run([*flags, "--strict"]) == 8
+
+
 def test_hostile_names_reach_the_terminal_as_text(measured: Any, capsys: pytest.CaptureFixture[str]) -> None:
     name = "[red]x\x1b[31m.tflite"
     measured(made_up.result(5.0, name, ops=True, reasons=[{"code": "trend", "detail": "\x1b]0;title\x07"}]))
