@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from repbnn_edge import console, settings
+from repbnn_edge.benching.denormals import warn_of
 from repbnn_edge.benching.inputs import difference, noise
 from repbnn_edge.benching.report import OutputCheck
 from repbnn_edge.benching.rows import Row
@@ -79,9 +80,11 @@ class Answers:
         return path
 
     def prepare(self, rows: Sequence[Row]) -> None:
-        """Run what is not known yet, each file once a runtime."""
+        """Run what is not known yet, each file once a runtime; warn of denormals."""
         for row in rows:
             self.expected(row)
+        if self._check:
+            self.seconds += warn_of(rows, self.input_of)
 
     def expected(self, row: Row) -> Expected | None:
         """What a row must answer; None where nothing is known."""
