@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ def difference(ours: bytes, theirs: bytes, tensors: Sequence[TensorRow]) -> Diff
     """The Euclidean distance of two answers over the spread of the second; the largest of all outputs.
 
     0 is the same, 1 as far off as a constant answer would be. It is infinite for another length, and for values that
-    are not finite.
+    are not finite. Denormals count as zeros: LCE's interpreter flushes them, stock runtimes do not.
 
     Args:
         ours: raw bytes of all outputs in order.
@@ -54,11 +55,17 @@ def difference(ours: bytes, theirs: bytes, tensors: Sequence[TensorRow]) -> Diff
     for tensor in tensors:
         kind = np.dtype(tensor.type)
         end = begin + int(np.prod(tensor.shape)) * kind.itemsize
-        a, b = (np.frombuffer(data[begin:end], kind).astype(np.float64) for data in (ours, theirs))
+        a, b = (_flushed(np.frombuffer(data[begin:end], kind)).astype(np.float64) for data in (ours, theirs))
         sizes.append(_relative(a, b))
         agreements.append(bool(a.size and b.size and a.argmax() == b.argmax()))
         begin = end
     return Difference(max(sizes), all(agreements))
+
+
+def _flushed(values: NDArray[Any]) -> NDArray[Any]:
+    if values.dtype.kind != "f":
+        return values
+    return np.where(np.abs(values) < np.finfo(values.dtype).tiny, values.dtype.type(0), values)
 
 
 def _relative(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

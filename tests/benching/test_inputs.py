@@ -27,6 +27,12 @@ def answer() -> np.ndarray:
     return np.random.default_rng(1).standard_normal(1000).astype(np.float32)
 
 
+def test_a_denormal_is_the_zero_that_lce_makes_of_it(answer: np.ndarray) -> None:
+    tiny, zeros = np.full_like(answer, 1e-42), np.zeros_like(answer)
+    assert difference(tiny.tobytes(), zeros.tobytes(), [FLOATS]).size == 0
+    assert difference((2e-38 + tiny).tobytes(), zeros.tobytes(), [FLOATS]).size == float("inf")
+
+
 def test_the_same_is_no_difference_and_a_constant_is_one(answer: np.ndarray) -> None:
     assert difference(answer.tobytes(), answer.tobytes(), [FLOATS]).size == 0
     constant = np.full(1000, answer.mean(), np.float32)
