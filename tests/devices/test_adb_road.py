@@ -308,7 +308,7 @@ def test_check_and_clean_say_each_step(pixel: Adbd, capsys: Capture) -> None:
 def test_an_adbd_of_old_without_shell_v2(
     phone: FarSystem, make_adbd: MakeAdbd, model: Model, binaries: Path, capsys: Capture
 ) -> None:
-    make_adbd(phone, features="cmd")
+    make_adbd(phone, features="")
     code, body, _ = bench(capsys, model(), "pixel")
     assert code == 0
     assert body["results"][0]["runs"] == 25

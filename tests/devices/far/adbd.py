@@ -26,7 +26,7 @@ from tests.devices.far.system import FarSystem
 _VERSION, _MAX = 0x01000001, 256 * 1024
 _TOKEN, _SIGNATURE, _PUBLIC_KEY = 1, 2, 3
 _SHA1_PREFIX = bytes.fromhex("3021300906052b0e03021a05000414")
-FEATURES = "shell_v2,cmd,stat_v2,ls_v2,sendrecv_v2"
+FEATURES = "shell_v2,stat_v2,ls_v2,sendrecv_v2"
 
 
 @dataclass
