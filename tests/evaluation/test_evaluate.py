@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from repbnn_edge import samples
 from repbnn_edge.cli import main
 from repbnn_edge.datasets import open_dataset, to_input
 from repbnn_edge.errors import BadInputError, UsageError
@@ -72,6 +73,31 @@ def test_classes_that_the_file_does_not_know_are_told(
     evaluate(resnet20, tmp_path / "d.npz")
     warning = capsys.readouterr().err
     assert "no class 'unicorn'" in warning and "labels count as they are" in warning
+
+
+def test_the_same_pictures_in_every_form_give_the_same_counts(resnet20: Path, tmp_path: Path) -> None:
+    """The package's pictures as JPEGs in folders and in an archive, their pixels in an archive and as CIFAR's."""
+    files = [(file.stem.split("-")[1], file.read_bytes()) for file in sorted(samples.FOLDER.glob("[01]-*.jpg"))]
+    labels = np.array([NAMES.index(name) for name, _ in files])
+    source = open_dataset(samples.FOLDER)
+    assert source.file_names[:20] == tuple(file.stem for file in sorted(samples.FOLDER.glob("[01]-*.jpg")))
+    pixels = np.stack([source.picture(index) for index in range(20)])
+    for index, (name, jpeg) in enumerate(files):
+        (tmp_path / "folder" / name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "folder" / name / f"{index}.jpg").write_bytes(jpeg)
+    np.savez(tmp_path / "pixels.npz", images=pixels, labels=labels)
+    offsets = np.cumsum([0, *(len(jpeg) for _, jpeg in files)])
+    jpegs = np.frombuffer(b"".join(jpeg for _, jpeg in files), np.uint8)
+    np.savez(tmp_path / "jpegs.npz", jpeg=jpegs, offsets=offsets, labels=labels)
+    rows = [
+        bytes([label]) + picture.transpose(2, 0, 1).tobytes() for label, picture in zip(labels, pixels, strict=True)
+    ]
+    (tmp_path / "test_batch.bin").write_bytes(b"".join(rows))
+    (tmp_path / "batches.meta.txt").write_text("\n".join(NAMES))
+    forms = ("folder", "pixels.npz", "jpegs.npz", "test_batch.bin")
+    reports = [evaluate(resnet20, tmp_path / form) for form in forms]
+    assert len({str(report.results[0].confusion) for report in reports}) == 1
+    assert reports[0].results[0].top1 >= 0.5  # by chance: 0.1
 
 
 def _named(folder: Path, names: list[str]) -> Path:
