@@ -147,7 +147,7 @@ def _layers(emulator: Path, bench: Path, wanted: int | None) -> list[Layer]:
 
 
 def _count(emulator: Path, bench: Path, kernel: str, bits: int, part: str, layer: Layer) -> Count:
-    # FEAT_SME_FA64 would let NEON run in streaming mode; no core that is sold has it.
+    # FEAT_SME_FA64 would let NEON run in streaming mode, as it does not on Apple's cores.
     cpu = f"max,sme_fa64=off,sme-default-vector-length={bits // 8}" if bits else "max"
     command = [emulator, "-cpu", cpu, "-L", SYSROOT, bench, "count", kernel, part, "1", str(layer.numbers[0])]
     executed = execution.executed(command, MARKERS)

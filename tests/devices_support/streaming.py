@@ -27,6 +27,6 @@ def emulator() -> Path:
 def emulator_words(bits: int) -> list[str]:
     """qemu with streaming vectors of ``bits``: 128, 256, 512, 1024 or 2048.
 
-    Without FEAT_SME_FA64, as phones and Apple's cores are: NEON in streaming mode is an illegal instruction.
+    Without FEAT_SME_FA64, as Apple's cores are: NEON in streaming mode is an illegal instruction.
     """
     return [str(emulator()), "-cpu", f"max,sme_fa64=off,sme-default-vector-length={bits // 8}"]
