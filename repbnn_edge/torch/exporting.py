@@ -17,7 +17,7 @@ from repbnn_edge import console
 from repbnn_edge.errors import BadInputError, UnsupportedError, UsageError, VerificationError
 from repbnn_edge.files import output_exists, storage_error, write_whole
 from repbnn_edge.torch.children import in_a_child
-from repbnn_edge.torch.comparing import compare
+from repbnn_edge.torch.comparing import NotRunnableError, compare
 from repbnn_edge.torch.functions import forwards_only
 
 Exporter = Literal["dynamo", "torchscript"]
@@ -142,11 +142,10 @@ def _compared(torch: Any, network: Any, data: bytes, image: Any) -> str:
         VerificationError: they differ.
         Exception: onnxruntime cannot load the file.
     """
-    session = _session(data)
     try:
-        found = compare(torch, network, session, image)
-    except Exception as error:
-        return f"it does not run outside the exporter: {_first_line(error)}"
+        found = compare(torch, network, data, image)
+    except NotRunnableError as error:
+        return f"the network does not run outside the exporter: {_first_line(error)}"
     if found.differs:
         why = (
             f"the exported file computes something else: its output is {found.difference:.2g} of the output's spread "
@@ -188,16 +187,6 @@ def _run(torch: Any, network: Any, image: Any, *, dynamo: bool) -> bytes:
     if not data:
         raise BadInputError("the export", "it is empty", "try another network")
     return data
-
-
-def _session(data: bytes) -> Any:
-    """Let onnxruntime load what was written: some of dynamo's files have operators with inputs of the wrong type."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
 @contextlib.contextmanager

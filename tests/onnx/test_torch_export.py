@@ -13,7 +13,7 @@ import pytest
 
 import repbnn_edge
 from repbnn_edge.errors import UnsupportedError, UsageError, VerificationError
-from repbnn_edge.torch import children, comparing
+from repbnn_edge.torch import children, comparing, exporting
 from tests.onnx import checking
 
 torch = pytest.importorskip("torch")
@@ -191,24 +191,39 @@ def test_a_wrong_file_of_dynamo_gives_way_to_torchscripts(tmp_path, monkeypatch)
     assert "computes something else" in report.reason
 
 
-def test_flipped_bits_are_no_wrong_file():
-    """Every output bit hangs on roundings: what the file makes of them is as good, and nothing can be said of it."""
+def exported(model, size):
+    return exporting._run(torch, model.eval(), torch.zeros(1, 3, size, size), dynamo=False)
 
-    class Chaotic(torch.nn.Module):
-        def forward(self, x):
-            return torch.sign(torch.sin(x * 1e7))
 
-    class Session:
-        def get_inputs(self):
-            return [onnx.helper.make_tensor_value_info("x", 1, None)]
+class Deep(torch.nn.Module):
+    """Twenty-four signs in a row: with random weights a flip of one changes everything."""
 
-        def run(self, _, feeds):
-            return [np.sign(np.sin(feeds["x"].astype(np.float64) * 1e7))]
+    def __init__(self, without=-1):
+        super().__init__()
+        self.weights = torch.nn.Parameter(torch.randn(24, 16, 16, 3, 3))
+        self.without = without
+        self.stem = torch.nn.Conv2d(3, 16, 3, padding=1)
 
-    found = comparing.compare(torch, Chaotic(), Session(), torch.ones(1, 3, 8, 8))
-    assert found.own > 0.5
-    assert not found.tells
-    assert not found.differs
+    def forward(self, x):
+        x = self.stem(x)
+        for place, weight in enumerate(self.weights):
+            signs = x if place == self.without else torch.sign(x)
+            x = torch.nn.functional.conv2d(signs, torch.sign(weight), padding=1) / 12.0 + 0.1 * x
+        return x.mean((2, 3))
+
+
+@pytest.mark.parametrize("without", [-1, 20])
+def test_where_flips_hide_everything_smooth_signs_tell(without):
+    torch.manual_seed(0)
+    model, other = Deep(), Deep(without)
+    other.load_state_dict(model.state_dict())
+    image, right = torch.randn(1, 3, 48, 48), exported(model, 48)
+    with torch.no_grad():
+        plain = comparing._compared(torch, comparing._runner(torch, model), comparing._session(right), image)
+        found = comparing.compare(torch, model, exported(other, 48), image)
+    assert not plain.tells
+    assert found.tells
+    assert found.differs == (without >= 0)
 
 
 def test_what_neither_exporter_takes_is_an_error_and_leaves_no_file(tmp_path):
