@@ -35,12 +35,6 @@ struct TfLiteIntArray {
   int data[1];  // `size` of them follow; one is declared because C++ has no flexible member
 };
 
-struct TfLiteFloatArray {
-  float* data;
-  int size;
-  bool owning;
-};
-
 struct TfLiteQuantizationParams {
   float scale;
   int32_t zero_point;

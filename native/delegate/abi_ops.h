@@ -74,10 +74,6 @@ struct TfLiteReducerParams {
   bool keep_dims;
 };
 
-struct TfLiteSplitParams {
-  int num_splits;
-};
-
 struct TfLiteStridedSliceParams {
   int begin_mask;
   int end_mask;

@@ -13,7 +13,7 @@ class Importer {
  public:
   Importer(TfLiteContext* context, Graph* graph) : context_(context), graph_(graph) {}
 
-  // Append the node to the graph. Returns the reason when it is not one that can be run, and then appends nothing.
+  // Append the node to the graph. Returns the reason when it is not one that can be run, and then appends no operator.
   std::string add(int node_index, const TfLiteNode& node, const TfLiteRegistration& registration);
 
   // The graph's tensor for a tensor of the runtime; -1 when no imported node touched it.

@@ -1,9 +1,11 @@
 #include "delegate/kernel.h"
 
 #include <cstdlib>
+#include <memory>
 #include <vector>
 
 #include "base/text.h"
+#include "delegate/delegate.h"
 #include "delegate/guard.h"
 #include "delegate/import.h"
 #include "plan/plan.h"

@@ -1,10 +1,7 @@
 // One partition: what the runtime calls in place of the nodes that were claimed.
 #pragma once
 
-#include <memory>
-
 #include "delegate/abi.h"
-#include "delegate/delegate.h"
 
 namespace repbnn {
 

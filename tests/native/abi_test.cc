@@ -20,6 +20,7 @@ TEST(Abi, EqualsTheOfficialHeaders) {
 
 // What the runtime copies by value or may read to its end must lie within ours.
 TEST(Abi, OursAreNoShorter) {
+  if (official_count == 0) GTEST_SKIP() << "no official headers at hand (REPBNN_TFLITE_HEADERS)";
   EXPECT_GE(sizeof(TfLiteRegistration), official_registration_bytes);
   EXPECT_GE(sizeof(TfLiteDelegate), official_delegate_bytes);
 }
