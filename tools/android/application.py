@@ -19,6 +19,7 @@ from needs import FRAMEWORK, BuildError
 _MAIN = SAMPLE / "src" / "main"
 _NETWORK = "rep-recu-resnet20"
 _MODEL = BUILD / "model" / "model.tflite"
+_TWIN = BUILD / "model" / "twin.tflite"
 _PICTURES = ROOT / "repbnn_edge" / "assets" / "samples"
 _PICTURES_SHOWN = "0-*.jpg"
 _PASSWORD = "android"  # of the debug key, as everywhere
@@ -69,23 +70,38 @@ def test_configuration() -> Path:
 
 def model() -> Path:
     """The sample's network, converted by this project's own command line."""
-    made_by = (ROOT / "repbnn_edge" / part for part in ("layers", "lowering", "models", "tflite"))
-    weights = [ROOT / "models"] if (ROOT / "models").is_dir() else []
-    key = stamps.digest([path for path in stamps.files(*made_by, *weights) if "__pycache__" not in path.parts])
+    made_by = (ROOT / "repbnn_edge" / part for part in ("layers", "lowering", "models", "tflite", "assets/weights"))
+    key = stamps.digest([path for path in stamps.files(*made_by) if "__pycache__" not in path.parts])
     if not stamps.is_fresh(_MODEL, key):
         _MODEL.parent.mkdir(parents=True, exist_ok=True)
-        command = ROOT / ".venv" / "bin" / "repbnn-edge"
-        if not command.is_file():
-            raise BuildError("the sample's network is not converted yet, so run `make setup` first")
+        command = _environment("repbnn-edge")
         needs.run([command, "convert", f"builtin:{_NETWORK}", "-o", _MODEL, "--force"], "the conversion")
         stamps.mark(_MODEL, key)
     return _MODEL
 
 
+def _twin() -> Path:
+    """The network in float32 that the sample's is timed against."""
+    script = stamps.TOOLS / "twin.py"
+    key = stamps.digest([model(), script])
+    if not stamps.is_fresh(_TWIN, key):
+        needs.run([_environment("python"), script, model(), _TWIN], "making the float twin")
+        stamps.mark(_TWIN, key)
+    return _TWIN
+
+
+def _environment(program: str) -> Path:
+    path = ROOT / ".venv" / "bin" / program
+    if not path.is_file():
+        raise BuildError("the sample's networks are not made yet, so run `make setup` first")
+    return path
+
+
 def _assets() -> Path:
     folder = BUILD / "assets"
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(model(), folder / "model.tflite")
+    for network in (model(), _twin()):
+        shutil.copyfile(network, folder / network.name)
     for picture in sorted(_PICTURES.glob(_PICTURES_SHOWN)):
         shutil.copyfile(picture, folder / "pictures" / picture.name)
     return folder

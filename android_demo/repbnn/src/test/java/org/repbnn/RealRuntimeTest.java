@@ -33,12 +33,13 @@ import org.robolectric.annotation.Config;
 import org.robolectric.annotation.GraphicsMode;
 import org.tensorflow.lite.Interpreter;
 
-/** TensorFlow Lite's own Java interface and its own library for Android, in this JVM, with the host's delegate. */
+/** TensorFlow Lite's own Java interface, its own library for Android's emulators and ours, in this JVM. */
 @RunWith(RobolectricTestRunner.class)
 @Config(sdk = 35, manifest = Config.NONE)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 public final class RealRuntimeTest {
     private static final int CLASSES = 10;
+    private static final int SIDE = 32;
 
     private static ByteBuffer model() throws IOException {
         return Files.direct(Files.bytes("model.tflite"));
@@ -65,7 +66,10 @@ public final class RealRuntimeTest {
         JSONObject expected = new JSONObject(Files.text("top1.json"));
         int limit = Integer.getInteger("repbnn.pictures", expected.length());
         try (ImageClassifier classifier =
-                ImageClassifier.create(Files.of("model.tflite"), new ImageClassifier.Options())) {
+                        ImageClassifier.create(Files.of("model.tflite"), new ImageClassifier.Options());
+                RepBnnDelegate delegate = new RepBnnDelegate();
+                Interpreter theirs = new Interpreter(model(), new Interpreter.Options().addDelegate(delegate))) {
+            float[][] scores = new float[1][CLASSES];
             int done = 0;
             for (Iterator<String> names = expected.keys(); names.hasNext() && done < limit; done++) {
                 String name = names.next();
@@ -74,9 +78,28 @@ public final class RealRuntimeTest {
                 assertEquals(name, expected.getInt(name), result.getClassifications().get(0).getIndex());
                 assertEquals(CLASSES, result.getClassifications().size());
                 assertTrue(result.getMilliseconds() > 0);
+                theirs.run(input(picture, classifier.getMetadata()), scores);
+                assertEquals(name, expected.getInt(name), best(scores[0]));
             }
             assertEquals(limit, done);
         }
+    }
+
+    private static float[][][][] input(Bitmap picture, ModelMetadata metadata) {
+        byte[] rgb = PictureScaler.pixels(picture, SIDE, SIDE);
+        float[][][][] input = new float[1][SIDE][SIDE][3];
+        for (int i = 0; i < rgb.length; i++) {
+            int channel = i % 3;
+            float value = (rgb[i] & 0xff) - metadata.getMean()[channel];
+            input[0][i / 3 / SIDE][i / 3 % SIDE][channel] = value / metadata.getStd()[channel];
+        }
+        return input;
+    }
+
+    private static int best(float[] scores) {
+        int best = 0;
+        for (int i = 1; i < scores.length; i++) if (scores[i] > scores[best]) best = i;
+        return best;
     }
 
     @Test

@@ -18,6 +18,7 @@ import org.repbnn.ModelMetadata;
 final class BenchReport {
     static final String VERSION = "0.1.0";
     private static final double SHOWN_DIGITS = 1e6;
+    private static final String[] LATENCY = {"min", "median", "mean", "p90", "p95", "p99", "max", "std"};
 
     final Statistics latency;
     final Verdict verdict;
@@ -95,16 +96,12 @@ final class BenchReport {
     }
 
     private static JSONObject latency(Statistics found) throws JSONException {
-        return new JSONObject()
-                .put("min", found.min)
-                .put("median", found.median)
-                .put("mean", found.mean)
-                .put("p90", found.p90)
-                .put("p95", found.p95)
-                .put("p99", found.p99)
-                .put("max", found.max)
-                .put("std", found.std)
-                .put("ci95_median", new JSONArray().put(found.low).put(found.high));
+        double[] values = {
+            found.min, found.median, found.mean, found.p90, found.p95, found.p99, found.max, found.std
+        };
+        JSONObject json = new JSONObject();
+        for (int i = 0; i < values.length; i++) json.put(LATENCY[i], values[i]);
+        return json.put("ci95_median", new JSONArray().put(found.low).put(found.high));
     }
 
     private static JSONArray samples(List<double[]> repeats) throws JSONException {

@@ -112,17 +112,20 @@ final class Screen {
             text(R.id.latency, activity.getString(R.string.looking));
             return;
         }
-        List<Classification> best = session.result.getClassifications();
+        List<Classification> best = session.result.classifications;
         for (int i = 0; i < SHOWN; i++) showScore(scores.getChildAt(i), i < best.size() ? best.get(i) : null, i == 0);
-        double ours = session.result.getMilliseconds();
+        double ours = session.result.milliseconds;
+        int runs = session.result.runs;
+        String name = session.network.metadata().getName();
         text(R.id.latency, activity.getString(R.string.latency, digits(ours)));
-        text(R.id.latency_caption, activity.getString(R.string.latency_caption, session.network.metadata().getName()));
+        text(R.id.latency_caption,
+                activity.getResources().getQuantityString(R.plurals.latency_caption, runs, name, runs));
         if (session.twinResult == null) return;
-        double twins = session.twinResult.getMilliseconds();
-        String name = session.twin.metadata().getName();
-        boolean named = !name.isEmpty() && !name.equals(session.network.metadata().getName());
+        double twins = session.twinResult.milliseconds;
+        String other = session.twin.metadata().getName();
+        boolean named = !other.isEmpty() && !other.equals(name);
         text(R.id.twin_caption, activity.getString(R.string.twin_caption,
-                named ? name : activity.getString(R.string.twin), digits(twins), digits(twins / ours)));
+                named ? other : activity.getString(R.string.twin), digits(twins), digits(twins / ours)));
     }
 
     private void showScore(View row, Classification classification, boolean best) {

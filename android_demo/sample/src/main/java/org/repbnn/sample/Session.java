@@ -9,7 +9,6 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import org.repbnn.ImageClassifier;
 
 /**
  * What the screen shows, and the one thread that works for it. It outlives the activity when the phone is turned; all
@@ -40,8 +39,8 @@ final class Session {
     String notice;
     Bitmap picture;
     String pictureName = "";
-    ImageClassifier.Result result;
-    ImageClassifier.Result twinResult;
+    Look result;
+    Look twinResult;
 
     private final Context context;
     private final Handler main = new Handler(Looper.getMainLooper());
@@ -187,7 +186,7 @@ final class Session {
             @Override
             public void run() {
                 try {
-                    classified(seen, first.classify(seen), second == null ? null : second.classify(seen));
+                    classified(seen, Look.at(seen, first), second == null ? null : Look.at(seen, second));
                 } catch (RuntimeException | OutOfMemoryError problem) {
                     failed(sentence(problem));
                 }
@@ -195,7 +194,7 @@ final class Session {
         });
     }
 
-    private void classified(final Bitmap seen, final ImageClassifier.Result ours, final ImageClassifier.Result twins) {
+    private void classified(final Bitmap seen, final Look ours, final Look twins) {
         post(new Runnable() {
             @Override
             public void run() {

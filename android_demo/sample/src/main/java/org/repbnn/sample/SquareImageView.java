@@ -12,7 +12,6 @@ import android.widget.ImageView;
  */
 public final class SquareImageView extends ImageView {
     private static final int SMALL = 96;
-    private static final float OF_SCREEN = 0.34f;
 
     /** For the layout inflater. */
     public SquareImageView(Context context, AttributeSet attributes) {
@@ -22,7 +21,8 @@ public final class SquareImageView extends ImageView {
 
     @Override
     protected void onMeasure(int width, int height) {
-        int highest = Math.round(OF_SCREEN * getResources().getDisplayMetrics().heightPixels);
+        int window = getResources().getDisplayMetrics().heightPixels;
+        int highest = Math.round(getResources().getFraction(R.fraction.picture, window, window));
         int side = Math.min(MeasureSpec.getSize(width), highest);
         setMeasuredDimension(side, side);
     }

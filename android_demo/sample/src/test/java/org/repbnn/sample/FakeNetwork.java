@@ -21,14 +21,16 @@ final class FakeNetwork implements Network {
 
     private final ModelMetadata metadata;
     private final long bytes;
-    private final double milliseconds;
+    private final double[] milliseconds;
     Bitmap seen;
     Thread thread;
+    int runs;
     boolean closed;
     Throwable failure;
     Runnable whileRunning;
 
-    FakeNetwork(double milliseconds) throws IOException {
+    /** Its runs take these times, in turn. */
+    FakeNetwork(double... milliseconds) throws IOException {
         try (FileInputStream stream = new FileInputStream(Fixtures.model())) {
             FileChannel channel = stream.getChannel();
             ByteBuffer whole = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size());
@@ -72,7 +74,7 @@ final class FakeNetwork implements Network {
         if (closed) throw new IllegalStateException("closed");
         List<Classification> all = new ArrayList<>();
         for (int i = 0; i < LABELS.length; i++) all.add(new Classification(i, LABELS[i], SCORES[i]));
-        return new ImageClassifier.Result(all, milliseconds);
+        return new ImageClassifier.Result(all, milliseconds[runs++ % milliseconds.length]);
     }
 
     @Override

@@ -5,8 +5,10 @@ import java.io.File;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.file.Files;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import org.json.JSONException;
 import org.json.JSONObject;
 import org.robolectric.Shadows;
 
@@ -16,6 +18,12 @@ final class Fixtures {
 
     static File model() {
         return new File(System.getProperty("repbnn.fixtures"), "model.tflite");
+    }
+
+    /** The class that Python's runtime sees in one of the examples. */
+    static int top1(String picture) throws IOException, JSONException {
+        File file = new File(System.getProperty("repbnn.fixtures"), "top1.json");
+        return new JSONObject(new String(Files.readAllBytes(file.toPath()), "UTF-8")).getInt(picture);
     }
 
     static void keepReport(JSONObject report) throws IOException {

@@ -8,11 +8,13 @@ import static org.junit.Assert.assertSame;
 import static org.junit.Assert.assertTrue;
 
 import android.app.Activity;
+import android.content.Context;
 import android.content.Intent;
 import android.content.res.Configuration;
 import android.graphics.Bitmap;
 import android.net.Uri;
 import android.os.Looper;
+import android.text.Layout;
 import android.view.View;
 import android.view.ViewGroup;
 import android.widget.Button;
@@ -87,7 +89,7 @@ public final class MainActivityTest {
         ViewGroup scores = controller.get().findViewById(R.id.scores);
         assertEquals(5, scores.getChildCount());
         assertEquals("airplane, 87%", scores.getChildAt(0).getContentDescription());
-        assertEquals("0.412 ms", text(R.id.latency));
+        assertEquals("0.412\u00a0ms", text(R.id.latency));
         assertFalse(shown(R.id.twin_caption));
         assertFalse(shown(R.id.error_card));
     }
@@ -96,7 +98,42 @@ public final class MainActivityTest {
     public void comparesWithATwin() throws IOException {
         Session.source = FakeNetwork.source(network, new FakeNetwork(1.648));
         settled(start());
-        assertTrue(text(R.id.twin_caption), text(R.id.twin_caption).contains("1.65 ms, 4.00 times"));
+        assertTrue(text(R.id.twin_caption), text(R.id.twin_caption).contains("1.65\u00a0ms, 4.00\u00a0times"));
+    }
+
+    @Test
+    public void oneSlowRunOfAFewIsNotTheLatency() throws IOException {
+        network = new FakeNetwork(9.5, 0.41, 0.412, 0.43, 0.39);
+        Session.source = FakeNetwork.source(network, new FakeNetwork(1.648, 1.648, 30));
+        settled(start());
+        assertEquals(Look.MOST_RUNS, network.runs);
+        assertEquals("0.412\u00a0ms", text(R.id.latency));
+        assertTrue(text(R.id.latency_caption), text(R.id.latency_caption).endsWith(", median of 5 runs"));
+        assertTrue(text(R.id.twin_caption), text(R.id.twin_caption).contains("1.65\u00a0ms, 4.00\u00a0times"));
+    }
+
+    @Test
+    public void aSlowNetworkRunsOnce() throws IOException {
+        network = new FakeNetwork(640);
+        Session.source = FakeNetwork.source(network, null);
+        settled(start());
+        assertEquals(1, network.runs);
+        assertTrue(text(R.id.latency_caption), text(R.id.latency_caption).endsWith(", one run"));
+    }
+
+    @Test
+    public void aBrokenTwinIsLeftOut() {
+        final Network.Source whole = FakeNetwork.source(network, null);
+        Session.source = new Network.Source() {
+            @Override
+            public Network open(Context context, String asset) throws IOException {
+                if (asset.equals(Session.TWIN)) throw new IllegalStateException("cut off");
+                return whole.open(context, asset);
+            }
+        };
+        settled(start());
+        assertFalse(shown(R.id.twin_caption));
+        assertFalse(shown(R.id.error_card));
     }
 
     @Test
@@ -125,7 +162,7 @@ public final class MainActivityTest {
         Shadows.shadowOf(Looper.getMainLooper()).idle();
         assertSame(session, controller.get().session());
         assertFalse(network.closed);
-        assertEquals("0.412 ms", text(R.id.latency));
+        assertEquals("0.412\u00a0ms", text(R.id.latency));
         assertEquals(View.VISIBLE, controller.get().findViewById(R.id.scores).getVisibility());
     }
 
@@ -278,6 +315,48 @@ public final class MainActivityTest {
         settled(start());
         float density = controller.get().getResources().getDisplayMetrics().density;
         check(controller.get().getWindow().getDecorView(), density);
+    }
+
+    /** Upright and turned: lines may wrap, and no word loses a part. */
+    @Test
+    public void nothingIsCutAtTwiceTheFont() throws IOException {
+        Session.source = FakeNetwork.source(network, new FakeNetwork(1.648));
+        for (String qualifiers : new String[] {"w392dp-h850dp-port-xhdpi", "w850dp-h392dp-land-night-xhdpi"}) {
+            RuntimeEnvironment.setQualifiers(qualifiers);
+            RuntimeEnvironment.setFontScale(2);
+            settled(start());
+            assertEquals(2, controller.get().getResources().getConfiguration().fontScale, 0);
+            int texts = whole(controller.get().findViewById(android.R.id.content));
+            assertTrue(qualifiers + " shows " + texts, texts > 30);
+            controller.close();
+            controller = null;
+        }
+    }
+
+    /** How many texts are shown below a view, all of them whole. */
+    private static int whole(View view) {
+        if (!view.isShown()) return 0;
+        int texts = 0;
+        if (view instanceof ViewGroup) {
+            ViewGroup group = (ViewGroup) view;
+            for (int i = 0; i < group.getChildCount(); i++) texts += whole(group.getChildAt(i));
+        }
+        if (!(view instanceof TextView)) return texts;
+        TextView text = (TextView) view;
+        Layout lines = text.getLayout();
+        String said = text.getText().toString();
+        int width = text.getWidth() - text.getCompoundPaddingLeft() - text.getCompoundPaddingRight();
+        int height = text.getHeight() - text.getCompoundPaddingTop() - text.getCompoundPaddingBottom();
+        assertTrue(said, lines.getHeight() <= height);
+        for (int line = 0; line < lines.getLineCount(); line++) {
+            assertEquals(said, 0, lines.getEllipsisCount(line));
+            assertTrue(said, lines.getLineWidth(line) <= width + 1);
+            int end = lines.getLineEnd(line);
+            boolean broken = end < said.length() && Character.isLetterOrDigit(said.charAt(end))
+                    && Character.isLetterOrDigit(said.charAt(end - 1));
+            assertFalse("a word is broken: " + said, broken);
+        }
+        return texts + 1;
     }
 
     private static void check(View view, float density) {

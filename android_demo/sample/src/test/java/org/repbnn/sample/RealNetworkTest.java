@@ -6,12 +6,12 @@ import static org.junit.Assert.assertNull;
 import static org.junit.Assert.assertTrue;
 
 import android.widget.TextView;
+import java.io.IOException;
 import org.json.JSONException;
 import org.json.JSONObject;
 import org.junit.After;
 import org.junit.Test;
 import org.junit.runner.RunWith;
-import org.repbnn.ImageClassifier;
 import org.robolectric.Robolectric;
 import org.robolectric.RobolectricTestRunner;
 import org.robolectric.android.controller.ActivityController;
@@ -29,7 +29,7 @@ public final class RealNetworkTest {
     }
 
     @Test
-    public void looksAndMeasures() throws JSONException {
+    public void looksAndMeasures() throws IOException, JSONException {
         Measuring.effort = new Effort(20, 0.2, 5, 1);
         try (ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class)) {
             final Session session = controller.setup().get().session();
@@ -40,12 +40,16 @@ public final class RealNetworkTest {
                 }
             });
             assertNull(session.error, session.error);
-            ImageClassifier.Result result = session.result;
-            assertEquals(10, result.getClassifications().size());
+            Look result = session.result;
+            assertEquals(10, result.classifications.size());
             float sum = 0;
-            for (int i = 0; i < 10; i++) sum += result.getClassifications().get(i).getScore();
+            for (int i = 0; i < 10; i++) sum += result.classifications.get(i).getScore();
             assertEquals(1, sum, 1e-4);
+            assertEquals(Fixtures.top1("0-airplane.png"), result.classifications.get(0).getIndex());
             assertFalse(((TextView) controller.get().findViewById(R.id.latency)).getText().toString().isEmpty());
+            TextView twin = controller.get().findViewById(R.id.twin_caption);
+            assertTrue(twin.isShown());
+            assertTrue(twin.getText().toString().startsWith("ResNet-20 in float32: "));
             controller.get().findViewById(R.id.measure).performClick();
             Fixtures.await(new Fixtures.Condition() {
                 @Override
@@ -79,7 +83,7 @@ public final class RealNetworkTest {
             controller.get().findViewById(R.id.measure).performClick();
             assertFalse(session.measuring.running);
             // The worker is free again: another picture is looked at.
-            final ImageClassifier.Result before = session.result;
+            final Look before = session.result;
             session.lookAtExample("pictures/0-cat.jpg");
             Fixtures.await(new Fixtures.Condition() {
                 @Override

@@ -8,17 +8,21 @@ import android.graphics.Bitmap;
 import android.graphics.Canvas;
 import android.os.Build;
 import android.view.View;
+import android.view.ViewGroup;
 import java.io.File;
 import java.io.FileNotFoundException;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.util.Arrays;
+import java.util.Collection;
 import org.junit.After;
 import org.junit.Test;
 import org.junit.runner.RunWith;
 import org.repbnn.RepBnnException;
+import org.robolectric.ParameterizedRobolectricTestRunner;
+import org.robolectric.ParameterizedRobolectricTestRunner.Parameters;
 import org.robolectric.Robolectric;
-import org.robolectric.RobolectricTestRunner;
 import org.robolectric.RuntimeEnvironment;
 import org.robolectric.Shadows;
 import org.robolectric.android.controller.ActivityController;
@@ -28,7 +32,7 @@ import org.robolectric.shadows.ShadowBuild;
 import org.robolectric.util.ReflectionHelpers;
 
 /** Draws every state of the screen into PNGs; `make android-screens` is this test alone. */
-@RunWith(RobolectricTestRunner.class)
+@RunWith(ParameterizedRobolectricTestRunner.class)
 @Config(sdk = 35)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 public final class ScreensTest {
@@ -44,32 +48,29 @@ public final class ScreensTest {
         Measuring.source = InterpreterRepeat.SOURCE;
     }
 
-    @Test
-    public void light() throws IOException {
-        drawAll("light", PHONE, 1);
+    private final String look;
+    private final String qualifiers;
+    private final float fontScale;
+    private final int example;
+
+    public ScreensTest(String look, String qualifiers, float fontScale, int example) {
+        this.look = look;
+        this.qualifiers = qualifiers;
+        this.fontScale = fontScale;
+        this.example = example;
+    }
+
+    /** {look, qualifiers, font scale, example that is looked at} of each set of screens. */
+    @Parameters(name = "{0}")
+    public static Collection<Object[]> looks() {
+        return Arrays.asList(new Object[][] {
+            {"light", PHONE, 1f, 3}, {"dark", NIGHT, 1f, 2}, {"font2", PHONE, 2f, 1}, {"land", TURNED, 1f, 4},
+            {"land-font2", TURNED, 2f, 7},
+        });
     }
 
     @Test
-    public void dark() throws IOException {
-        drawAll("dark", NIGHT, 1);
-    }
-
-    @Test
-    public void largeFont() throws IOException {
-        drawAll("font2", PHONE, 2);
-    }
-
-    @Test
-    public void landscape() throws IOException {
-        drawAll("land", TURNED, 1);
-    }
-
-    @Test
-    public void landscapeLargeFont() throws IOException {
-        drawAll("land-font2", TURNED, 2);
-    }
-
-    private void drawAll(String look, String qualifiers, float fontScale) throws IOException {
+    public void everyState() throws IOException {
         RuntimeEnvironment.setQualifiers(qualifiers);
         RuntimeEnvironment.setFontScale(fontScale);
         ShadowBuild.setManufacturer("Google");
@@ -77,12 +78,10 @@ public final class ScreensTest {
         ShadowBuild.setHardware("zuma");
         ReflectionHelpers.setStaticField(Build.class, "SUPPORTED_ABIS", new String[] {"arm64-v8a", "armeabi-v7a"});
         memory();
-        networks();
+        Session.source = StagedNetwork.source(0.412, 1.93);
         Measuring.source = FakeRepeat.source(0);
         draw(look + "-result", false);
-        networks();
         draw(look + "-measured", true);
-        networks();
         Measuring.source = FakeRepeat.source(0.2);
         draw(look + "-inconclusive", true);
         Session.source = FakeNetwork.failing(new FileNotFoundException(Session.MODEL));
@@ -93,10 +92,6 @@ public final class ScreensTest {
         draw(look + "-broken-model", false);
     }
 
-    private static void networks() throws IOException {
-        Session.source = FakeNetwork.source(new FakeNetwork(0.412), new FakeNetwork(1.93));
-    }
-
     private static void memory() {
         ActivityManager.MemoryInfo info = new ActivityManager.MemoryInfo();
         info.totalMem = 8_050_000_000L;
@@ -104,13 +99,16 @@ public final class ScreensTest {
         Shadows.shadowOf((ActivityManager) context.getSystemService(Context.ACTIVITY_SERVICE)).setMemoryInfo(info);
     }
 
-    private static void draw(String name, boolean measured) throws IOException {
+    private void draw(String name, boolean measured) throws IOException {
         try (ActivityController<MainActivity> controller = Robolectric.buildActivity(MainActivity.class)) {
             final Session session = controller.setup().get().session();
+            final View thumbnail = ((ViewGroup) controller.get().findViewById(R.id.examples)).getChildAt(example);
+            thumbnail.performClick();
             Fixtures.await(new Fixtures.Condition() {
                 @Override
                 public boolean holds() {
-                    return session.picture != null && (session.result != null || session.error != null);
+                    boolean chosen = session.picture != null && session.pictureName.equals(thumbnail.getTag());
+                    return chosen && (session.result != null || session.error != null);
                 }
             });
             if (measured) {
@@ -147,7 +145,7 @@ public final class ScreensTest {
     private static void writeWhole(MainActivity activity, String name) throws IOException {
         View window = activity.getWindow().getDecorView();
         View scroll = activity.findViewById(R.id.scroll);
-        int more = ((android.view.ViewGroup) scroll).getChildAt(0).getHeight() - scroll.getHeight();
+        int more = ((ViewGroup) scroll).getChildAt(0).getHeight() - scroll.getHeight();
         if (more <= 0) return;
         int height = Math.min(window.getHeight() + more + scroll.getPaddingTop() + scroll.getPaddingBottom(), LONGEST);
         window.measure(
