@@ -5,6 +5,7 @@
 #include "base/spin.h"
 #include "base/streaming.h"
 #include "kernels/pointwise/tile.h"
+#include "kernels/pool/rows.h"
 #include "plan/fused.h"
 
 namespace repbnn {
@@ -80,6 +81,13 @@ void FusedPlan::run_step(int s, const BoundStep& bound, const Area& area, int th
   if (form == StepForm::kPointwise && streaming_) {
     PointwiseArea all{&prepared_[s].program, &bound.source, &bound.maps, area.y0, area.y1, area.x0, area.x1};
     return kSme2Pointwise(&all);
+  }
+  if ((form == StepForm::kAveragePool || form == StepForm::kMaxPool) && streaming_) {
+    const PreparedStep& step = prepared_[s];
+    const bool average = form == StepForm::kAveragePool;
+    PoolArea pool{&step.pool, &bound.source, &bound.result, &step.lo, &step.hi,
+                  area.y0,    area.y1,       area.x0,       area.x1,  average};
+    return kSme2Pool(&pool);
   }
 #endif
   struct Other {

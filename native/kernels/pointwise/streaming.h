@@ -27,6 +27,44 @@ void pointwise_sme2(const StreamingTile& tile) REPBNN_STREAMING;
 
 namespace {
 
+using Quad = svfloat32x4_t;
+
+// One operation on each of a quad's vectors.
+#define REPBNN_EACH(f)                                                                                   \
+  svcreate4(f(svget4(v, 0), svget4(w, 0)), f(svget4(v, 1), svget4(w, 1)), f(svget4(v, 2), svget4(w, 2)), \
+            f(svget4(v, 3), svget4(w, 3)))
+
+REPBNN_STREAMING_INLINE Quad mul(Quad v, Quad w) REPBNN_STREAMING {
+#define REPBNN_MUL(a, b) svmul_x(svptrue_b32(), a, b)
+  return REPBNN_EACH(REPBNN_MUL);
+}
+REPBNN_STREAMING_INLINE Quad add(Quad v, Quad w) REPBNN_STREAMING {
+#define REPBNN_ADD(a, b) svadd_x(svptrue_b32(), a, b)
+  return REPBNN_EACH(REPBNN_ADD);
+}
+// Maximum and minimum instructions treat NaN and signed zeros otherwise: compare and select.
+REPBNN_STREAMING_INLINE Quad raised(Quad v, float lo) REPBNN_STREAMING {
+#define REPBNN_RAISE(a, b) svsel(svcmplt(svptrue_b32(), a, b), b, a)
+  const svfloat32_t bound = svdup_f32(lo);
+  const Quad w = svcreate4(bound, bound, bound, bound);
+  return REPBNN_EACH(REPBNN_RAISE);
+}
+REPBNN_STREAMING_INLINE Quad lowered(Quad v, float hi) REPBNN_STREAMING {
+#define REPBNN_LOWER(a, b) svsel(svcmplt(svptrue_b32(), b, a), b, a)
+  const svfloat32_t bound = svdup_f32(hi);
+  const Quad w = svcreate4(bound, bound, bound, bound);
+  return REPBNN_EACH(REPBNN_LOWER);
+}
+
+REPBNN_STREAMING_INLINE Quad of_all(float v) REPBNN_STREAMING {
+  const svfloat32_t all = svdup_f32(v);
+  return svcreate4(all, all, all, all);
+}
+REPBNN_STREAMING_INLINE Quad divided(Quad v, Quad w) REPBNN_STREAMING {
+#define REPBNN_DIVIDE(a, b) svdiv_x(svptrue_b32(), a, b)
+  return REPBNN_EACH(REPBNN_DIVIDE);
+}
+
 // Four vectors of bits as one predicate of a bit a lane.
 REPBNN_STREAMING_INLINE svbool_t joined(svbool_t a, svbool_t b, svbool_t c, svbool_t d) REPBNN_STREAMING {
   return svuzp1_b8(svuzp1_b16(a, b), svuzp1_b16(c, d));

@@ -37,6 +37,10 @@ void pool_rows(void (*pool)(const PoolRow&), PoolRow row, int y0, int y1) {
   }
 }
 
+#if defined(REPBNN_SME2)
+void pool_streaming(PoolArea area) { in_streaming_mode(kSme2Pool, &area); }
+#endif
+
 void sign_rows(void (*convert)(const SignRow&), SignRow row, int y0, int y1) {
   for (row.y = y0; row.y < y1; ++row.y) convert(row);
 }
@@ -45,11 +49,17 @@ void sign_rows(void (*convert)(const SignRow&), SignRow row, int y0, int y1) {
 
 void average_pool(Isa isa, const PoolGeometry& geometry, const FloatMap& in, const FloatMap& out, float lo, float hi,
                   int y0, int y1, int x0, int x1) {
+#if defined(REPBNN_SME2)
+  if (isa == Isa::kSme2) return pool_streaming({&geometry, &in, &out, &lo, &hi, y0, y1, x0, x1, true});
+#endif
   pool_rows(functions_of(isa).average, {&geometry, &in, &out, lo, hi, 0, x0, x1, 0, 0}, y0, y1);
 }
 
 void max_pool(Isa isa, const PoolGeometry& geometry, const FloatMap& in, const FloatMap& out, float lo, float hi,
               int y0, int y1, int x0, int x1) {
+#if defined(REPBNN_SME2)
+  if (isa == Isa::kSme2) return pool_streaming({&geometry, &in, &out, &lo, &hi, y0, y1, x0, x1, false});
+#endif
   pool_rows(functions_of(isa).maximum, {&geometry, &in, &out, lo, hi, 0, x0, x1, 0, 0}, y0, y1);
 }
 

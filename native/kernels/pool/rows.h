@@ -2,6 +2,7 @@
 #ifndef REPBNN_KERNELS_POOL_ROWS_H_
 #define REPBNN_KERNELS_POOL_ROWS_H_
 
+#include "base/streaming.h"
 #include "kernels/pool/pool.h"
 
 namespace repbnn {
@@ -14,6 +15,17 @@ struct PoolRow {
   float lo, hi;
   int y, x0, x1, top, bottom;
 };
+
+// Rows [y0, y1) of a pool, on which kSme2Pool works in streaming mode.
+struct PoolArea {
+  const PoolGeometry* geometry;
+  const FloatMap* in;
+  const FloatMap* out;
+  const float *lo, *hi;  // one each; not values, so that whoever has no vector registers can hand them on
+  int y0, y1, x0, x1;
+  bool average;
+};
+extern const StreamingWork kSme2Pool;
 
 struct SignRow {
   int channels;
