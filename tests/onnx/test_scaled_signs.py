@@ -7,6 +7,7 @@ import pytest
 from repbnn_converters.onnx import network as ir
 
 from repbnn_edge import conversion
+from repbnn_edge.errors import UnsupportedError
 from repbnn_edge.verification.checking import check_file
 from tests.onnx import building, checking
 from tests.onnx.building import normal, signs
@@ -26,6 +27,14 @@ SIGN = ("Sign", "x", "s")
 WITH_BIAS = ("Conv", "b w bias", "y", PADDED)
 FIRE = {
     "a sample's mean": [*mean(1, 2, 3), SIGN, ("Mul", "s k", "b"), CONV],
+    "a number without axes": [
+        *(("Abs", "x", "a"), ("ReduceMean", "a", "k", {"keepdims": 0}), SIGN),
+        *(("Mul", "s k", "b"), WITH_BIAS),
+    ],
+    "a number a sample, flat": [
+        *(("Abs", "x", "a"), ("ReduceMax", "a", "k", {"axes": [1, 2, 3], "keepdims": 0})),
+        *(SIGN, ("Mul", "k s", "b"), WITH_BIAS),
+    ],
     "on the left, with a bias": [*mean(1, 2, 3), SIGN, ("Mul", "k s", "b"), WITH_BIAS],
     "divided": [*mean(1, 2, 3), SIGN, ("Div", "s k", "b"), WITH_BIAS],
     "a pooled mean": [
@@ -112,6 +121,16 @@ def test_any_other_factor_stays_before_the_layer(name, tmp_path):
     assert more or "its input is no sign" in network.notes[0]
     source = checking.load(tmp_path / "model.onnx")
     assert checking.relative_error(source, checking.random_inputs(source)) < 1e-5
+
+
+def test_numbers_of_a_batch_of_two_are_not_laid_over_its_maps(tmp_path):
+    """(N,) beside (N, C, H, W) is one number a column to ONNX, not one a sample."""
+    steps = [
+        *(("Abs", "x", "a"), ("ReduceMean", "a", "k", {"axes": [1, 2, 3], "keepdims": 0})),
+        *(SIGN, ("Mul", "s k", "b"), ("Conv", "b w", "y", PADDED)),
+    ]
+    with pytest.raises(UnsupportedError, match="Mul"):
+        imported(tmp_path, steps, CONSTANTS, shape=(2, 4, 6, 2))
 
 
 def test_weights_of_three_values_leave_the_factor_before_the_layer(tmp_path):

@@ -8,10 +8,10 @@ import numpy as np
 
 from repbnn_converters.onnx.graph import Node
 from repbnn_converters.onnx.network import Affine, Clip, Combination, Combine, Doubles, Function, Shape
-from repbnn_converters.onnx.recognition import scaled_signs
+from repbnn_converters.onnx.recognition import movement, scaled_signs
 from repbnn_converters.onnx.recognition.builder import Builder
 from repbnn_converters.onnx.recognition.handlers import handles
-from repbnn_converters.onnx.recognition.symbols import Known, Real, Symbol, TwoValued
+from repbnn_converters.onnx.recognition.symbols import Known, Moved, Real, Symbol, TwoValued
 
 _KINDS: dict[str, Combination] = {
     "Add": "add",
@@ -28,6 +28,7 @@ def arithmetic(builder: Builder, node: Node) -> None:
     """The four operations; a sign and where it is 0, added, are a sign that is a bit there too."""
     if _completed(builder, node):
         return
+    node = _with_ranks_alike(builder, node)
     left, right = builder.settle(node, 0), builder.settle(node, 1)
     if isinstance(left, Real) and _over_its_magnitude(builder, node):
         # 0 / 0 is no number, which no comparison passes: what it is taken as is never proven wrong in silence.
@@ -39,6 +40,22 @@ def arithmetic(builder: Builder, node: Node) -> None:
     else:
         combine(builder, node, _KINDS[node.op])
         _note_scaled(builder, node, left, right)
+
+
+def _with_ranks_alike(builder: Builder, node: Node) -> Node:
+    """``x.abs().mean()`` beside a map: for a batch of one, a number without axes is one number a sample."""
+    for index in (0, 1):
+        name, other = node.input(index), builder.graph.shape(node.input(1 - index))
+        shape = builder.graph.shape(name)
+        if name in builder.graph.constants or shape is None or other is None or builder.graph.batch != 1:
+            continue
+        start = movement.begin(builder, node, index) if len(shape) < len(other) and set(shape) <= {1} else None
+        if start is not None:
+            inputs, fresh = list(node.inputs), builder.fresh(name)
+            inputs[index] = fresh
+            builder.symbols[fresh] = Moved(start.source, start.shape, start.indices.reshape((1,) * len(other)))
+            return Node(node.op, inputs, node.outputs, node.attributes, node.name)
+    return node
 
 
 def _note_scaled(builder: Builder, node: Node, left: Symbol, right: Symbol) -> None:
