@@ -82,8 +82,11 @@ def look(file: Path, values: Path) -> list[dict[str, Any]] | None:
         try:
             for _ in HostDevice().run(request, _SECONDS):
                 pass
-            partitions = json.loads(path.read_text(encoding="utf-8"))["partitions"]
-        except (RepbnnError, OSError, ValueError):
+            return _steps(json.loads(path.read_text(encoding="utf-8")))
+        except (RepbnnError, OSError, ValueError, KeyError):  # a delegate that was built earlier counts none
             return None
-    steps = [step for partition in partitions for step in partition if step["denormals"] > 0]
+
+
+def _steps(profile: dict[str, Any]) -> list[dict[str, Any]]:
+    steps = [step for partition in profile["partitions"] for step in partition if step["denormals"] > 0]
     return [{"node": step["nodes"][0], "op": step["step"], "denormals": step["denormals"]} for step in steps]

@@ -62,3 +62,16 @@ def test_a_file_that_does_not_run_says_nothing(tmp_path: Path) -> None:
     path = tmp_path / "broken.tflite"
     path.write_bytes(b"no flatbuffer, though it says LceBconv2d")
     assert denormals.look(path, _input(path, tmp_path)) is None
+
+
+def test_a_delegate_that_counts_none_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was built before this, which REPBNN_DELEGATE_LIBRARY may name."""
+
+    def run(self: HostDevice, request: dict[str, Any], limit: float) -> Any:
+        earlier = '{"partitions": [[{"nodes": [1], "step": "quantize", "mean_ms": 1.0}]]}'
+        Path(request["delegate_options"]["profiling"]).write_text(earlier)
+        return iter(())
+
+    monkeypatch.setattr(HostDevice, "run", run)
+    path = _network(tmp_path, 1.0)
+    assert denormals.look(path, _input(path, tmp_path)) is None
