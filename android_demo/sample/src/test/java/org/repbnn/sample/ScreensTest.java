@@ -64,7 +64,7 @@ public final class ScreensTest {
     @Parameters(name = "{0}")
     public static Collection<Object[]> looks() {
         return Arrays.asList(new Object[][] {
-            {"light", PHONE, 1f, 3}, {"dark", NIGHT, 1f, 2}, {"font2", PHONE, 2f, 1}, {"land", TURNED, 1f, 4},
+            {"light", PHONE, 1f, 2}, {"dark", NIGHT, 1f, 3}, {"font2", PHONE, 2f, 1}, {"land", TURNED, 1f, 4},
             {"land-font2", TURNED, 2f, 7},
         });
     }
