@@ -35,7 +35,7 @@ def programs(sme2_emulator: Callable[[int], list[str]]) -> Path:
         pytest.skip("GoogleTest's source is not installed")
     with emulation.alone("device"):
         settings = ["-DREPBNN_TESTS=ON", "-DREPBNN_KERNEL_TESTS=ON"]
-        targets = ("bconv2d_test", "pointwise_test", "fusion_test")
+        targets = ("bconv2d_test", "pointwise_test", "pool_test", "streaming_test", "fusion_test")
         return device.compile_targets("linux-aarch64", *targets, settings=settings)
 
 
@@ -68,6 +68,18 @@ def test_the_kernels_equal_the_definition_in_every_case(
     programs: Path, sme2_emulator: Callable[[int], list[str]], program: str, bits: int
 ) -> None:
     run(sme2_emulator(bits), programs / KERNELS / program, 30000)
+
+
+def test_pools_equal_the_definition(programs: Path, sme2_emulator: Callable[[int], list[str]]) -> None:
+    run(sme2_emulator(512), programs / KERNELS / "pool_test", 200)
+
+
+@pytest.mark.parametrize("bits", [128, 512])
+def test_the_calling_convention_holds(programs: Path, sme2_emulator: Callable[[int], list[str]], bits: int) -> None:
+    command = [*emulated(sme2_emulator(bits)), programs / KERNELS / "streaming_test"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "PASSED  ] 4 tests" in done.stdout
 
 
 def test_random_networks_equal_the_definition(programs: Path, sme2_emulator: Callable[[int], list[str]]) -> None:

@@ -145,7 +145,7 @@ void count_call(const Bconv2dKernel& kernel);
 
 const IsaFunctions& isa_functions(Isa isa);
 // Whether it takes pixels across rows.
-inline bool is_whole(const Bconv2dKernel& kernel) { return kernel.count == nullptr; }
+REPBNN_INLINE bool is_whole(const Bconv2dKernel& kernel) { return kernel.count == nullptr; }
 extern const IsaFunctions kScalarFunctions, kAvx2Functions, kAvx512Functions, kNeonFunctions;
 
 #define REPBNN_BCONV2D(name, isa, lanes, packing, derived) void count_##name(const BitStrip& strip);
