@@ -28,6 +28,19 @@ class BinaryConv(nn.Module):
         self.scale = nn.Parameter(torch.rand(outputs, 1, 1) + 0.5)
         self.shift = nn.Parameter(torch.rand(1, inputs, 1, 1) - 0.5)
         self.bias = nn.Parameter(torch.randn(outputs)) if rng.random() < 0.3 else None
+        self.scaled = "none"
+
+    @property
+    def scaled_by_position(self):
+        return self.scaled == "position" and self.kernel == self.stride == 1 and self.padding == 0
+
+    def factor(self, x):
+        """What the sign is multiplied with before the layer: one number a sample, or a position of a 1x1 layer."""
+        if self.scaled_by_position:
+            return x.abs().mean(1, keepdim=True)
+        if self.scaled in ("max", "sum"):
+            return x.abs().amax((1, 2, 3), keepdim=True) if self.scaled == "max" else x.abs().mean()
+        return x.abs().mean((1, 2, 3), keepdim=True) + 0.1
 
     def binary(self, x):
         if self.style == "detach":
@@ -61,7 +74,8 @@ class BinaryConv(nn.Module):
     def forward(self, x):
         half = self.kernel // 2 * self.dilation
         pads = self.padding if int(x.shape[2]) + 2 * self.padding > 2 * half else half  # a map smaller than the kernel
-        out = F.conv2d(self.binary(x), self.weights(), self.bias, self.stride, pads, self.dilation, self.groups)
+        signs = self.binary(x) if self.scaled == "none" else self.binary(x) * self.factor(x)
+        out = F.conv2d(signs, self.weights(), self.bias, self.stride, pads, self.dilation, self.groups)
         return out * self.scale if self.weight_style == "learned" else out
 
 
@@ -86,6 +100,9 @@ class Network(nn.Module):
             blocks.append(nn.ModuleList([conv, nn.BatchNorm2d(outputs), activation]))
             width = outputs * 2 if self.joints[-1][1] == "concat" else outputs
         self.blocks = nn.ModuleList(blocks)
+        scales = random.Random(-seed - 1)  # numbers of its own: the other draws of a seed stay as they were
+        for conv, _, _ in blocks:
+            conv.scaled = scales.choice(("none", "none", "mean", "max", "sum", "position"))
         self.flat = rng.random() < 0.3
         with torch.no_grad():
             features = self.features(torch.zeros(2, 3, self.size, self.size))

@@ -31,6 +31,10 @@ FIRE = {
         *(("Abs", "x", "a"), ("ReduceMean", "a", "k", {"keepdims": 0}), SIGN),
         *(("Mul", "s k", "b"), WITH_BIAS),
     ],
+    "before stride and dilation": [
+        *(*mean(1, 2, 3), SIGN, ("Mul", "s k", "b")),
+        ("Conv", "b w bias", "y", {"pads": [2, 2, 2, 2], "strides": [2, 2], "dilations": [2, 2]}),
+    ],
     "a number a sample, flat": [
         *(("Abs", "x", "a"), ("ReduceMax", "a", "k", {"axes": [1, 2, 3], "keepdims": 0})),
         *(SIGN, ("Mul", "k s", "b"), WITH_BIAS),

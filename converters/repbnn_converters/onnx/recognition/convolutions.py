@@ -50,8 +50,7 @@ def convolution(builder: Builder, node: Node) -> None:
         pads=explicit_pads(builder, node, size, kernel, strides, dilations),
         groups=node.attributes.get("group", 1),
     )
-    _check_fit(builder, node, linear)
-    _apply(builder, *_thinned(builder, node, linear))
+    _layer(builder, node, linear)
 
 
 @handles("Gemm")
@@ -69,7 +68,7 @@ def gemm(builder: Builder, node: Node) -> None:
             raise builder.unsupported(node, "its bias is not one number per output", "use torch.nn.Linear")
         bias = np.broadcast_to(constant.reshape(-1), (len(weights),)) * float(node.attributes.get("beta", 1.0))
     weights = weights * np.float32(node.attributes.get("alpha", 1.0))
-    _dense(builder, node, Linear(weights=weights[:, :, None, None], bias=bias, dense=True))
+    _layer(builder, node, Linear(weights=weights[:, :, None, None], bias=bias, dense=True))
 
 
 @handles("MatMul")
@@ -80,12 +79,18 @@ def matmul(builder: Builder, node: Node) -> None:
         raise builder.unsupported(
             node, "it multiplies more than a vector by a matrix", "use torch.nn.Linear on vectors"
         )
-    _dense(builder, node, Linear(weights=weights.T[:, :, None, None], bias=None, dense=True))
+    _layer(builder, node, Linear(weights=weights.T[:, :, None, None], bias=None, dense=True))
 
 
-def _dense(builder: Builder, node: Node, linear: Linear) -> None:
+def _layer(builder: Builder, node: Node, linear: Linear) -> None:
+    """What reads a sign times a factor reads the sign, and the factor comes behind it, where that is the same."""
     _check_fit(builder, node, linear)
-    _apply(builder, node, linear)
+    behind = scaled_signs.bare(builder, node, linear)
+    if behind is None:
+        _apply(builder, *_thinned(builder, node, linear))
+        return
+    _apply(builder, *_thinned(builder, behind.node, behind.linear))
+    scaled_signs.multiply(builder, node, behind)
 
 
 def _weights(builder: Builder, node: Node, index: int) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -164,10 +169,6 @@ def _apply(builder: Builder, node: Node, linear: Linear) -> None:
             nearly_binary(builder, node, linear, symbol, nearly, pads)
             return
         _explain(builder, node, linear, padded=pads is None)
-    elif (behind := scaled_signs.bare(builder, node, linear)) is not None:
-        _apply(builder, behind.node, behind.linear)
-        scaled_signs.multiply(builder, node, behind)
-        return
     elif _looks_binary(linear):
         builder.network.notes.append(
             f"{node}: its weights have two values but its input is no sign{_scaled_sign(builder, node)}, "

@@ -50,7 +50,8 @@ def bare(builder: Builder, node: Node, linear: Linear) -> Behind | None:
         return None
     name, output = builder.fresh(node.input(0)), builder.fresh(node.output)
     builder.symbols[name] = scaled.sign
-    builder.graph.types[output] = builder.graph.types[node.output]
+    for fresh, own in ((name, node.input(0)), (output, node.output)):
+        builder.graph.types[fresh] = builder.graph.types[own]
     inner = Node(node.op, [name, *node.inputs[1:]], [output], node.attributes, node.name)
     return Behind(inner, replace(linear, bias=None), scaled, linear.bias)
 
