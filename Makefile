@@ -48,11 +48,12 @@ device: $(STAMP) ## Build what phones and boards need into build/device: runner,
 android: $(STAMP) ## Build the Android library and the sample app into android_demo/build/outputs
 	@$(BIN)/python tools/android build
 
-android-screens: $(STAMP) native ## Draw every screen of the sample app into android_demo/build/screens
+android-screens: $(STAMP) ## Draw every screen of the sample app into android_demo/build/screens
 	@$(BIN)/python tools/android screens
 
-android-full: $(STAMP) native ## Run all Android tests (long)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/android
+android-full: $(STAMP) native ## Run all Android tests, with what CI leaves out (long)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest \
+		tests/android tests/native_runner/test_emulated.py tests/native_runner/test_allocations.py
 
 wheels: $(STAMP) ## Build and check manylinux wheels for x86-64 and aarch64, device binaries inside, into dist
 	@JOBS=$(JOBS) $(BIN)/python tools/wheels.py

@@ -52,16 +52,24 @@ def _on_host(model: Path, sample: Any) -> tuple[Any, str]:
     return session.output(), session.delegate.implementation
 
 
-@pytest.fixture(scope="module")
-def body(resnet20: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All but the float convolution in front and the dense layer at the end, whose sums have no fixed order."""
-    model = schema.load(resnet20.read_bytes())
+def _body(network: Path, folder: Path) -> tuple[Path, Any]:
+    """All but the float convolution in front and the dense layer at the end, whose sums have no fixed order.
+
+    With an input for it.
+    """
+    model = schema.load(network.read_bytes())
     first, *kept, last = model.operators
     assert (first.op, last.op) == ("CONV_2D", "FULLY_CONNECTED")
-    path = tmp_path_factory.mktemp("cut") / "body.tflite"
+    path = folder / f"{network.stem}-body.tflite"
     indices = [operator.index for operator in kept]
     path.write_bytes(cut(model, indices, inputs=[first.outputs[0]], outputs=[last.inputs[0]]))
-    return path
+    shape = model.tensors[first.outputs[0]].shape
+    return path, np.random.default_rng(4).standard_normal(shape).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def body(resnet20: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _body(resnet20, tmp_path_factory.mktemp("cut"))[0]
 
 
 @pytest.mark.parametrize("abi", ABIS)
@@ -88,6 +96,23 @@ def test_the_body_is_this_hosts_bit_for_bit(abi: str, body: Path, tmp_path: Path
     host, _ = _on_host(body, sample)
     assert len(np.unique(host)) > 20
     assert output == host.tobytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["rep-recu-vgg-small", "rep-adambnn-reactnet-a"])
+def test_larger_bodies_on_androids_tflite_are_this_hosts_bit_for_bit(name: str, tmp_path: Path) -> None:
+    from repbnn_edge.conversion import convert
+
+    network = tmp_path / f"{name}.tflite"
+    convert(f"builtin:{name}", network, verify=False)
+    path, sample = _body(network, tmp_path)
+    host, _ = _on_host(path, sample)
+    assert len(np.unique(host)) > 20
+    for abi in ("android-arm64", "android-x86_64"):
+        events, output = _run(abi, path, tmp_path, sample)
+        loaded = next(event for event in events if event["event"] == "loaded")
+        assert [node for node in loaded["delegate"]["refused"] if node["op"].startswith("Lce")] == []
+        assert output == host.tobytes(), abi
 
 
 @pytest.mark.parametrize("implementation", ["scalar", "avx2"])
