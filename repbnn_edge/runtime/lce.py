@@ -22,18 +22,29 @@ class LceInterpreter:
         num_threads: of LCE's kernels.
         what: what an error calls the flatbuffer.
         indirect: run binary convolutions by LCE's indirect kernels: off Arm several times as fast as its default ones.
+        xnnpack: run float operators by the XNNPACK that is in it.
 
     Raises:
         UnsupportedError: LCE is not installed, or its interpreter refuses the flatbuffer.
     """
 
-    def __init__(self, data: bytes, num_threads: int = 2, what: str = "the file", *, indirect: bool = False) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        num_threads: int = 2,
+        what: str = "the file",
+        *,
+        indirect: bool = False,
+        xnnpack: bool = False,
+    ) -> None:
         stack.larq_compute_engine()
         from larq_compute_engine.tflite.python.interpreter import Interpreter
 
         self._what = what
         try:
-            self._interpreter = Interpreter(data, num_threads=num_threads, use_indirect_bgemm=indirect)
+            self._interpreter = Interpreter(
+                data, num_threads=num_threads, use_indirect_bgemm=indirect, use_xnnpack=xnnpack
+            )
             self._shapes = [tuple(shape) for shape in self._interpreter.input_shapes]
             self._types = [np.dtype(kind) for kind in self._interpreter.input_types]
         except (RuntimeError, ValueError) as error:
