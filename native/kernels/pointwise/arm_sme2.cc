@@ -254,8 +254,8 @@ void run_chain(const StreamingTile& t, const MapStep* maps) REPBNN_STREAMING {
 int repeats(const FloatMap& map, int channel, int channels) REPBNN_STREAMING {
   const int lanes = static_cast<int>(svcntw());
   if (!wraps(map, channel, channels)) return 4;
-  if (map.modulo == lanes) return 1;
-  return map.modulo == 2 * lanes && channel % map.modulo == 0 ? 2 : 0;
+  if (channel % map.modulo != 0) return 0;
+  return map.modulo == lanes ? 1 : map.modulo == 2 * lanes ? 2 : 0;
 }
 
 // False where a map is not in the plain form that chains read and write.
