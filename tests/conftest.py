@@ -1,11 +1,23 @@
-"""What several folders of tests share: one converted network, a processor with SME2."""
+"""What several folders of tests share: floats as IEEE has them, one converted network, a processor with SME2."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ctypes
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+_SET_FLOATS = getattr(ctypes.CDLL(None), "fesetenv", None)
+_DEFAULT = ctypes.c_void_p(-1)  # FE_DFL_ENV of glibc's <fenv.h>
+
+
+@pytest.fixture(autouse=True)
+def denormals() -> Iterator[None]:
+    """LiteRT switches denormals off in the process that opens a CompiledModel: not for the tests behind it."""
+    yield
+    if _SET_FLOATS is not None:
+        _SET_FLOATS(_DEFAULT)
 
 
 @pytest.fixture(scope="session")

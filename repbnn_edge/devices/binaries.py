@@ -21,7 +21,6 @@ from repbnn_edge import console
 from repbnn_edge.errors import BadInputError, DeviceError, RepbnnError
 from repbnn_edge.files import check_input_file, scratch_folder, storage_error, write_whole
 from repbnn_edge.settings import cache_folder
-from repbnn_edge.tflite import lce
 
 RUNNER, DELEGATE = "repbnn-runner", "librepbnn_delegate.so"
 ABIS = ("android-arm64", "linux-aarch64", "linux-x86_64")
@@ -144,6 +143,8 @@ def delegate_for(request: Mapping[str, Any], own: Path | None, missing: RepbnnEr
     if wanted != "auto":
         check_input_file(Path(wanted))
         return Path(wanted)
+    from repbnn_edge.tflite import lce  # with numpy, which `devices` and `doctor` do without
+
     if not lce.named_in(Path(request["file"]).read_bytes()):
         return None
     if own is None:
