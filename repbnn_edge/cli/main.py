@@ -7,9 +7,11 @@ import errno
 import gc
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -27,6 +29,8 @@ _ClickException: type[Exception] = _ClickUsageError.__base__  # type: ignore[ass
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 # Accepted anywhere on the line, so that `convert x --debug` works as people type it.
 _SWITCHES = {"--debug", "-v", "--verbose", "-q", "--quiet"}
+
+_interrupts: list[int] = []
 
 app = typer.Typer(
     name="repbnn-edge",
@@ -63,8 +67,20 @@ register.commands(app)
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    note_interrupts()
     atexit.register(gc.freeze)  # else Python searches TensorFlow's million objects for cycles as it ends: a second
     sys.exit(run(arguments))
+
+
+def note_interrupts() -> None:
+    """Remember Ctrl-C: a library may make an error of its own of it, as one does whose import is cut short."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupted)
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    _interrupts.append(number)
+    signal.default_int_handler(number, frame)
 
 
 def run(arguments: list[str]) -> int:
@@ -113,6 +129,8 @@ def _report(problem: BaseException, *, as_json: bool) -> int:
         assert isinstance(problem, errors.RepbnnError)
         print(f"error: {problem}", file=sys.stderr)
         return problem.exit_code
+    if _interrupts:
+        return _report(KeyboardInterrupt(), as_json=as_json)
     error = _as_error(problem)
     if as_json:
         body = {
